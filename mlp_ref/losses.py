@@ -1,0 +1,179 @@
+"""The losses: mean cross-entropy and binary cross-entropy from logits, mean squared error.
+
+`Loss.value_and_grad` returns the mean loss and the gradient g of that MEAN with respect to its first
+argument, so nothing downstream averages again. No probability is clipped and no logarithm of a
+probability is taken: each loss is a sum of terms that are not negative, so that it keeps its relative
+accuracy for saturated logits. A sum that exceeds the largest float is inf; NaN stays NaN.
+``value`` takes complex logits with a small imaginary part (the complex step).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+
+from mlp_ref.arithmetic import FLOAT32, FLOAT64, Array
+from mlp_ref.checks import describe, fail, require_matrix, require_same
+from mlp_ref.softmax import row_exp
+from mlp_ref.special import log1p, minus_abs
+
+__all__ = ["BINARY_CROSS_ENTROPY", "CROSS_ENTROPY", "LOSSES", "SQUARED_ERROR", "Loss"]
+
+
+@dataclass(frozen=True)
+class Loss:
+    """A mean loss over n rows of logits (or outputs) z (n, C).
+
+    ``parts(z, target)`` returns (l, count, g): terms l whose sum over ``count`` is the mean loss, and a
+    function g() of the gradient times ``count``; ``check(z, target)`` raises `InputError`;
+    ``hits(z, target)`` says which predictions are right (NaN where that means nothing).
+    """
+
+    name: str
+    check: Callable[[Array, Array], None]
+    parts: Callable[[Array, Array], tuple[Array, int, Callable[[], Array]]]
+    hits: Callable[[Array, Array], Array]
+
+    def value(self, z: Array, target: Array) -> Any:
+        """The mean loss, a scalar of the dtype of z."""
+        require_matrix("z", z)
+        self.check(z, target)
+        with np.errstate(over="ignore"):
+            terms, count, _ = self.parts(z, target)
+            return terms.sum() / count
+
+    def value_and_grad(self, z: Array, target: Array) -> tuple[Any, Array]:
+        """The mean loss and its gradient with respect to z, of shape (n, C) and the dtype of z."""
+        require_matrix("z", z)
+        self.check(z, target)
+        with np.errstate(over="ignore"):
+            terms, count, grad = self.parts(z, target)
+            g = grad()
+            g /= count
+            return terms.sum() / count, g
+
+    def accuracy(self, z: Array, target: Array) -> float:
+        """The share of right predictions, in [0, 1]; NaN for squared_error."""
+        return float(np.mean(self.hits(z, target)))
+
+    def __repr__(self) -> str:
+        return f"<loss {self.name}>"
+
+
+def _check_labels(z: Array, y: Array) -> None:
+    n, classes = z.shape
+    if isinstance(y, np.ndarray) and y.dtype.kind in "iu" and y.ndim == 1:
+        if y.shape != (n,):
+            fail(f"labels must have shape ({n},)", describe(y), "pass one class index per row")
+        if y.min() < 0 or y.max() >= classes:
+            fail(
+                f"labels must lie in 0..{classes - 1}",
+                f"labels from {y.min()} to {y.max()}", "number the classes from 0",
+            )  # fmt: skip
+        return
+    if not isinstance(y, np.ndarray) or y.dtype.kind != "f":
+        fail(
+            f"cross_entropy targets must be integer labels ({n},) or probabilities {z.shape}",
+            describe(y), "cast labels with y.astype(np.int64)",
+        )  # fmt: skip
+    require_same("target probabilities", y, "the logits", z)
+    _check_dtype(z, y)
+    u = (FLOAT32 if y.dtype == np.float32 else FLOAT64).u
+    total = y.sum(axis=1)
+    # Each probability may be rounded once, and the sum in any order adds C - 1 roundings.
+    if not (np.all(y >= 0) and np.all(np.abs(total - 1) <= (classes + 1) * u * total)):
+        fail(
+            "target probabilities must be non-negative and sum to one in each row",
+            f"a minimum of {y.min()} and sums from {total.min()} to {total.max()}",
+            "divide each row by its sum",
+        )
+
+
+def _check_dtype(z: Array, target: Array) -> None:
+    if target.dtype != z.real.dtype:
+        fail(
+            f"the target must have the dtype {z.real.dtype} of the logits",
+            describe(target), "cast it explicitly",
+        )  # fmt: skip
+
+
+def _check_dense(z: Array, t: Array) -> None:
+    require_same("the target", t, "the output", z)
+    _check_dtype(z, t)
+
+
+def _check_unit(z: Array, t: Array) -> None:
+    _check_dense(z, t)
+    if not (np.all(t >= 0) and np.all(t <= 1)):
+        fail(
+            "binary_cross_entropy targets must lie in [0, 1]",
+            f"targets from {t.min()} to {t.max()}", "scale the targets",
+        )  # fmt: skip
+
+
+def _cross_entropy(z: Array, y: Array) -> tuple[Array, int, Callable[[], Array]]:
+    """l_i = sum_k t_ik (m_i - z_ik) + log S_i sum_k t_ik and g = p sum_k t_k - t.
+
+    For a label y the gradient at the label is -sum_{k != y} p_k: p_y - 1 would cancel.
+    """
+    shifted, e, rest = row_exp(z)
+    if y.ndim == 2:
+        weight = y.sum(axis=1, keepdims=True)
+        gap = np.multiply(y, -shifted, out=np.zeros_like(z), where=y != 0)  # 0 * inf is 0 here
+        terms = gap.sum(axis=1, keepdims=True) + weight * log1p(rest)
+        return terms, len(z), lambda: e / (1 + rest) * weight - y
+    rows = np.arange(len(z))
+
+    def grad() -> Array:
+        total = 1 + rest
+        e[rows, y] = 0
+        e[rows, y] = -e.sum(axis=1)
+        return np.asarray(e / total)
+
+    return log1p(rest[:, 0]) - shifted[rows, y], len(z), grad
+
+
+def _binary_cross_entropy(z: Array, t: Array) -> tuple[Array, int, Callable[[], Array]]:
+    """l = |z| w + log(1 + exp(-|z|)), w = 1 - t for z > 0 and t otherwise; g = sigmoid(z) - t."""
+    low = minus_abs(z)
+    wrong = np.where(z.real > 0, 1 - t, t)
+    e = np.exp(low)
+
+    def grad() -> Array:
+        miss = (wrong - (1 - wrong) * e) / (1 + e)  # of the side that z is on
+        return np.where(z > 0, miss, -miss)
+
+    return log1p(e) - low * wrong, z.size, grad
+
+
+def _squared_error(z: Array, t: Array) -> tuple[Array, int, Callable[[], Array]]:
+    """l = (z - t)^2, g = 2 (z - t)."""
+    gap = z - t
+    return np.square(gap), z.size, lambda: 2 * gap
+
+
+def _right_class(z: Array, y: Array) -> Array:
+    return np.asarray(z.argmax(axis=1) == (y if y.ndim == 1 else y.argmax(axis=1)))
+
+
+def _right_side(z: Array, t: Array) -> Array:
+    return np.asarray((z > 0) == (t > 0.5))
+
+
+def _no_class(z: Array, t: Array) -> Array:
+    return np.full(len(z), np.nan)
+
+
+CROSS_ENTROPY = Loss("cross_entropy", _check_labels, _cross_entropy, _right_class)
+BINARY_CROSS_ENTROPY = Loss(
+    "binary_cross_entropy", _check_unit, _binary_cross_entropy, _right_side
+)
+SQUARED_ERROR = Loss("squared_error", _check_dense, _squared_error, _no_class)
+
+LOSSES: Mapping[str, Loss] = MappingProxyType(
+    {loss.name: loss for loss in (CROSS_ENTROPY, BINARY_CROSS_ENTROPY, SQUARED_ERROR)}
+)

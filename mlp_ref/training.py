@@ -1,0 +1,215 @@
+"""Training: minibatches, epochs, early stopping, and the history of it all.
+
+`epochs` is the engine: an endless generator that yields a `Snapshot` after every epoch, from which
+training can be resumed bit for bit. `fit` runs it for a number of epochs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from itertools import islice
+from math import isfinite, nan
+from time import perf_counter
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.random import Generator
+
+from mlp_ref.arithmetic import Array
+from mlp_ref.checks import describe, fail, require_matrix
+from mlp_ref.losses import Loss
+from mlp_ref.model import MLP, Workspace
+from mlp_ref.optimizers import Optimizer, State
+from mlp_ref.parameters import Params
+
+__all__ = ["Diverged", "History", "Record", "Snapshot", "epochs", "evaluate", "fit", "minibatches"]
+
+Batches = Callable[[Generator], Iterator[tuple[Array, Array]]]
+
+
+class Diverged(ArithmeticError):
+    """The training loss is no longer finite. The last good snapshot was the one yielded before."""
+
+
+class Record(NamedTuple):
+    """One epoch. Loss and accuracy are means over the rows, each taken before its minibatch's step."""
+
+    epoch: int
+    step: int
+    loss: float
+    accuracy: float
+    validation_loss: float
+    validation_accuracy: float
+    seconds: float
+
+
+@dataclass(frozen=True)
+class History:
+    """The records of a run, oldest first."""
+
+    records: tuple[Record, ...] = ()
+
+    def column(self, name: str) -> tuple[Any, ...]:
+        """One field of every record, such as ``history.column("loss")``."""
+        if name not in Record._fields:
+            fail(f"a column must be one of {', '.join(Record._fields)}", repr(name), "rename it")
+        return tuple(getattr(record, name) for record in self.records)
+
+
+class Snapshot(NamedTuple):
+    """All that training needs to go on after an epoch."""
+
+    params: Params
+    state: State
+    record: Record
+    rng_state: Any  # of rng.bit_generator
+
+
+def minibatches(x: Array, y: Array, batch_size: int) -> Batches:
+    """Batches of ``batch_size`` rows in an order that the generator shuffles; the last may be short.
+
+    Every row is used once per epoch. Raises `InputError` if rows of x and y differ in number, or
+    ``batch_size`` is not a positive integer.
+    """
+    require_matrix("x", x)
+    if not isinstance(y, np.ndarray) or len(y) != len(x):
+        fail(f"y must have {len(x)} rows, as x has", describe(y), "pass one target per row")
+    if not isinstance(batch_size, int | np.integer) or batch_size < 1:
+        fail("batch_size must be a positive integer", describe(batch_size), "choose 1 or more")
+    size = min(batch_size, len(x))
+
+    def shuffled(rng: Generator) -> Iterator[tuple[Array, Array]]:
+        order = rng.permutation(len(x))
+        rows = np.empty((size, x.shape[1]), x.dtype)
+        for start in range(0, len(x), size):
+            chosen = order[start : start + size]
+            # mode="clip" lets take write without a buffer; a permutation needs no clipping
+            yield np.take(x, chosen, axis=0, out=rows[: len(chosen)], mode="clip"), y[chosen]
+
+    return shuffled
+
+
+def evaluate(model: MLP, params: Params, x: Array, y: Array, loss: Loss) -> tuple[float, float]:
+    """The mean loss over the rows of x and the accuracy."""
+    z = model.predict(params, x)
+    return float(loss.value(z, y)), loss.accuracy(z, y)
+
+
+def epochs(
+    model: MLP,
+    params: Params,
+    batches: Batches,
+    *,
+    loss: Loss,
+    optimizer: Optimizer,
+    rng: Generator,
+    schedule: Callable[[int], float] | None = None,
+    validation: tuple[Array, Array] | None = None,
+    start: Snapshot | None = None,
+) -> Iterator[Snapshot]:
+    """Train without end and yield a snapshot after every epoch.
+
+    ``schedule(step)``  learning rate of the step-th step, counted from 0 over all epochs
+    ``validation``      (x, y), evaluated after every epoch
+    ``start``           resume after this snapshot: its parameters, state and generator count
+
+    The arguments are not changed, except that ``rng`` advances. Raises `Diverged` when the loss
+    of an epoch is not finite.
+    """
+    theta, state = params.copy(), optimizer.init(params)
+    epoch, step = 0, 0
+    if start is not None:
+        theta = start.params.copy()
+        state = State(start.state.t, tuple(m.copy() for m in start.state.moments))
+        epoch, step = start.record.epoch, start.record.step
+        rng.bit_generator.state = start.rng_state
+    scratch = np.empty_like(theta.flat)
+    work: dict[int, Workspace] = {}
+    while True:
+        begin, total, right, seen = perf_counter(), 0.0, 0.0, 0
+        for x, y in batches(rng):
+            n = len(x)
+            if n not in work:
+                work[n] = model.workspace(n, theta.dtype)
+            output, trace = model.forward(theta, x, work[n])
+            value, g = loss.value_and_grad(output, y)
+            total, right, seen = (
+                total + float(value) * n, right + loss.accuracy(output, y) * n, seen + n
+            )  # fmt: skip
+            grads, _ = model.backward(theta, trace, g, input_gradient=False, work=work[n])
+            rate = None if schedule is None else schedule(step)
+            state = optimizer.update(theta, grads, state, scratch, rate)
+            step += 1
+        epoch += 1
+        if not seen:
+            fail("an epoch must hold at least one minibatch", "none", "pass rows to train on")
+        if not (isfinite(total) and np.isfinite(theta.flat).all()):
+            raise Diverged(
+                f"the training loss must stay finite; got {total / seen} in epoch {epoch}; "
+                "lower the learning rate"
+            )
+        held = (nan, nan) if validation is None else evaluate(model, theta, *validation, loss)
+        record = Record(
+            epoch, step, total / seen, right / seen, *held, seconds=perf_counter() - begin
+        )
+        yield Snapshot(
+            theta.copy(),
+            State(state.t, tuple(m.copy() for m in state.moments)),
+            record,
+            rng.bit_generator.state,
+        )
+
+
+def fit(
+    model: MLP,
+    params: Params,
+    x: Array,
+    y: Array,
+    *,
+    loss: Loss,
+    optimizer: Optimizer,
+    epochs: int,
+    batch_size: int,
+    rng: Generator,
+    schedule: Callable[[int], float] | None = None,
+    validation: tuple[Array, Array] | None = None,
+    patience: int | None = None,
+    progress: Callable[[Record], None] | None = None,
+) -> tuple[Params, History]:
+    """Minimise the mean loss over the rows of x (n, n_0) and y; return parameters and history.
+
+    ``patience`` stops after that many epochs in a row without a lower validation loss, and returns the
+    parameters of the best epoch. ``progress`` is called with the record of every epoch.
+    Raises `InputError` for bad arguments and `Diverged` when the loss is no longer finite.
+    """
+    if not isinstance(epochs, int | np.integer) or epochs < 1:
+        fail("epochs must be a positive integer", describe(epochs), "choose 1 or more")
+    if patience is not None and (validation is None or patience < 1):
+        fail(
+            "patience needs validation data and at least one epoch",
+            f"patience {patience} and {'no' if validation is None else 'some'} validation data",
+            "pass validation=(x, y)",
+        )
+    run = _epochs(
+        model, params, minibatches(x, y, batch_size), loss=loss, optimizer=optimizer, rng=rng,
+        schedule=schedule, validation=validation,
+    )  # fmt: skip
+    records: list[Record] = []
+    best: Snapshot | None = None
+    for snapshot in islice(run, epochs):
+        records.append(snapshot.record)
+        if progress is not None:
+            progress(snapshot.record)
+        if patience is None or best is None or _better(snapshot, best):
+            best = snapshot
+        elif snapshot.record.epoch - best.record.epoch >= patience:
+            break
+    return params if best is None else best.params, History(tuple(records))
+
+
+_epochs = epochs
+
+
+def _better(snapshot: Snapshot, best: Snapshot) -> bool:
+    return snapshot.record.validation_loss < best.record.validation_loss
