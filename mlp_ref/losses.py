@@ -115,6 +115,11 @@ def _check_unit(z: Array, t: Array) -> None:
         )  # fmt: skip
 
 
+def _product(target: Array, x: Array) -> Array:
+    """target * x, where a target of 0 makes 0 of an infinite x."""
+    return np.multiply(target, x, out=np.zeros_like(x), where=target != 0)
+
+
 def _cross_entropy(z: Array, y: Array) -> tuple[Array, int, Callable[[], Array]]:
     """l_i = sum_k t_ik (m_i - z_ik) + log S_i sum_k t_ik and g = p sum_k t_k - t.
 
@@ -123,7 +128,7 @@ def _cross_entropy(z: Array, y: Array) -> tuple[Array, int, Callable[[], Array]]
     shifted, e, rest = row_exp(z)
     if y.ndim == 2:
         weight = y.sum(axis=1, keepdims=True)
-        gap = np.multiply(y, -shifted, out=np.zeros_like(z), where=y != 0)  # 0 * inf is 0 here
+        gap = _product(y, -shifted)
         terms = gap.sum(axis=1, keepdims=True) + weight * log1p(rest)
         return terms, len(z), lambda: e / (1 + rest) * weight - y
     rows = np.arange(len(z))
@@ -145,9 +150,9 @@ def _binary_cross_entropy(z: Array, t: Array) -> tuple[Array, int, Callable[[], 
 
     def grad() -> Array:
         miss = (wrong - (1 - wrong) * e) / (1 + e)  # of the side that z is on
-        return np.where(z > 0, miss, -miss)
+        return np.asarray(np.where(z > 0, miss, -miss))
 
-    return log1p(e) - low * wrong, z.size, grad
+    return log1p(e) - _product(wrong, low), z.size, grad
 
 
 def _squared_error(z: Array, t: Array) -> tuple[Array, int, Callable[[], Array]]:

@@ -118,7 +118,7 @@ class MLP:
 
     def classify(self, params: Params, x: Array) -> Array:
         """The index (n,) of the largest output of each row, the first of equal ones."""
-        return np.argmax(self.predict(params, x), axis=1)
+        return np.asarray(np.argmax(self.predict(params, x), axis=1))
 
     def workspace(self, n: int, dtype: DTypeLike = np.float64) -> Workspace:
         """Memory for batches of n rows."""
