@@ -24,7 +24,6 @@ from mlp_ref.arithmetic import Arithmetic, Array, Interval
 from mlp_ref.special import (
     above_minus_inf,
     clip_real,
-    clip_real,
     finite,
     gaussian,
     gelu_tanh_argument,
@@ -79,6 +78,7 @@ class Elementwise:
     ``lipschitz``         the supremum of |f'|, rounded up
     ``curvature``         the supremum of |f''|, rounded up (away from a kink)
     ``kinks``             where f' jumps
+    ``from_output``       sup |df'/df| where libraries compute f' from the stored output, else 0
     ``value_error(A, z)`` largest |fl(f)(x) - f(x)| over x in the interval z, in arithmetic A, for
                           every usual formula; docs/theory.md derives each
     ``slope_error(A, z)`` the same for f'
@@ -95,6 +95,7 @@ class Elementwise:
     slope_error: Callable[[Arithmetic, Interval], Array] = rounding.exact
     peaks: tuple[float, ...] = ()
     kinks: tuple[float, ...] = ()
+    from_output: float = 0.0
     complex_step: bool = True
 
     def vjp(self, g: Array, x: Array, y: Array) -> Array:
@@ -132,6 +133,7 @@ SIGMOID = Elementwise(
     lipschitz=0.25,
     curvature=0.09622504486493764,
     peaks=(-1.3169578969248168, 0.0, 1.3169578969248168),
+    from_output=1.0,
     value_error=rounding.sigmoid_value,
     slope_error=rounding.sigmoid_slope,
 )
@@ -146,6 +148,7 @@ TANH = Elementwise(
     lipschitz=1.0,
     curvature=0.7698003589195011,
     peaks=(-0.6584789484624084, 0.0, 0.6584789484624084),
+    from_output=2.0,
     value_error=rounding.tanh_value,
     slope_error=rounding.tanh_slope,
 )
@@ -186,6 +189,7 @@ ELU = Elementwise(
     lipschitz=1.0,
     curvature=1.0,
     peaks=(0.0,),
+    from_output=1.0,
     value_error=rounding.elu_value,
     slope_error=rounding.elu_slope,
 )

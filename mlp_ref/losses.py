@@ -123,7 +123,8 @@ def _product(target: Array, x: Array) -> Array:
 def _cross_entropy(z: Array, y: Array) -> tuple[Array, int, Callable[[], Array]]:
     """l_i = sum_k t_ik (m_i - z_ik) + log S_i sum_k t_ik and g = p sum_k t_k - t.
 
-    For a label y the gradient at the label is -sum_{k != y} p_k: p_y - 1 would cancel.
+    Where the label has more than half of the probability the gradient at it is -sum_{k != y} p_k:
+    p_y - 1 would cancel.
     """
     shifted, e, rest = row_exp(z)
     if y.ndim == 2:
@@ -134,10 +135,11 @@ def _cross_entropy(z: Array, y: Array) -> tuple[Array, int, Callable[[], Array]]
     rows = np.arange(len(z))
 
     def grad() -> Array:
-        total = 1 + rest
-        e[rows, y] = 0
-        e[rows, y] = -e.sum(axis=1)
-        return np.asarray(e / total)
+        p = e / (1 + rest)
+        p_y = p[rows, y]
+        p[rows, y] = 0
+        p[rows, y] = np.where(p_y < 0.5, p_y - 1, -p.sum(axis=1))
+        return np.asarray(p)
 
     return log1p(rest[:, 0]) - shifted[rows, y], len(z), grad
 

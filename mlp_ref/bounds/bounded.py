@@ -1,0 +1,113 @@
+"""A tensor of the float64 reference together with what is proven about it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+
+from mlp_ref.arithmetic import FLOAT64, Arithmetic, Array, Interval, representable
+
+__all__ = ["Bounded", "carry", "exactly"]
+
+# Bounds are sums, products and maxima of nonnegative float64 numbers, each with a relative error far
+# below this allowance for evaluating them.
+_EVALUATION = 1 + 2.0**-20
+
+
+class Bounded(NamedTuple):
+    """A tensor q, componentwise: |value - q| <= radius and |computed - q| <= bound.
+
+    ``value``  what the float64 reference computed
+    ``radius`` bound on the error of the reference itself
+    ``bound``  bound on the error of a correct implementation, in the arithmetic it declares
+
+    A correct implementation differs from ``value`` by at most ``allowed``.
+    """
+
+    value: Array
+    radius: Array
+    bound: Array
+
+    @property
+    def allowed(self) -> Array:
+        """bound + radius."""
+        return self.bound + self.radius
+
+    @property
+    def exact(self) -> Array:
+        """The largest |q|."""
+        return np.abs(self.value) + self.radius
+
+    @property
+    def computed(self) -> Array:
+        """The largest |computed q|."""
+        return np.abs(self.value) + self.radius + self.bound
+
+    @property
+    def interval(self) -> Interval:
+        """Holds q and every computed q."""
+        return Interval.around(self.value, self.radius + self.bound)
+
+    @property
+    def known(self) -> Array:
+        """Whether value, q and every computed q are the same number."""
+        return np.asarray(self.radius + self.bound == 0)
+
+    @property
+    def reference(self) -> Bounded:
+        """The same tensor as the float64 reference computes it."""
+        return Bounded(self.value, self.radius, self.radius)
+
+    @property
+    def T(self) -> Bounded:
+        """The transpose."""
+        return Bounded(self.value.T, self.radius.T, self.bound.T)
+
+
+def exactly(value: Array) -> Bounded:
+    """A tensor that everybody is given: it has no error."""
+    value = np.asarray(value, np.float64)
+    return Bounded(value, np.zeros_like(value), np.zeros_like(value))
+
+
+ErrorOf = Callable[..., Array]
+
+
+def carry(
+    A: Arithmetic, value: Array, error: ErrorOf, *inputs: Bounded, stored: bool = True
+) -> Bounded:
+    """Bound ``value``, computed from ``inputs``: error(A, *inputs) bounds the error in arithmetic A.
+
+    The same formula with FLOAT64 and the inputs of the reference gives the radius. A tensor that is not
+    ``stored`` escapes the rounding on the way to memory.
+    """
+    value = np.asarray(value, np.float64)
+    with np.errstate(all="ignore"):
+        radius = _clean(error(FLOAT64, *(q.reference for q in inputs)))
+        radius = np.where(np.isfinite(value), radius, np.inf)
+        if A == FLOAT64:
+            return Bounded(value, radius, radius)
+        bound = error(A, *inputs)
+        bound = _clean(_stored(A, value, radius, bound) if stored else bound)
+    return Bounded(value, radius, bound)
+
+
+def _clean(error: Array) -> Array:
+    """Allow for the evaluation; what could not be evaluated is unbounded."""
+    return np.where(np.isnan(error), np.inf, error * _EVALUATION)
+
+
+def _stored(A: Arithmetic, value: Array, radius: Array, error: Array) -> Array:
+    """Add the rounding of a tensor on its way to memory, twice: some libraries store an intermediate.
+
+    A number that memory holds exactly is not changed; one that may exceed the largest is unbounded.
+    """
+    size = np.abs(value) + radius
+    if A.u_store:
+        rounding = ((1 + A.u_store) ** 2 - 1) * (size + error) + 2 * A.tiny_store
+        unchanged = (radius + error == 0) & representable(value, A.precision)
+        unchanged &= (size >= A.tiny_store) | (size == 0)
+        error = np.where(unchanged, 0, error + rounding)
+    return np.where(size + error > A.largest, np.inf, error)

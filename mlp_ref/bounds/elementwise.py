@@ -1,0 +1,50 @@
+"""The error of an elementwise activation, of its derivative, and of a product with it."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from mlp_ref.activations import Elementwise
+from mlp_ref.arithmetic import Arithmetic, Array, trailing_unit
+from mlp_ref.bounds.bounded import Bounded
+
+__all__ = ["slope_error", "times_error", "value_error"]
+
+
+def value_error(A: Arithmetic, f: Elementwise, z: Bounded) -> Array:
+    """Bound |fl(f)(z^) - f(z)| by sup|f'| E_z + rounding, by the mean value theorem.
+
+    The supremum and the rounding are taken over every z and z^ that are possible.
+    """
+    lipschitz = z.interval.sup(lambda x: f.slope(x, x), f.peaks)
+    return np.asarray(lipschitz * z.bound + f.value_error(A, z.interval))
+
+
+def slope_error(A: Arithmetic, f: Elementwise, z: Bounded, a: Bounded) -> Array:
+    """Bound |fl(f')(z^) - f'(z)| by sup|f''| E_z + jump + rounding.
+
+    Where a kink may lie between z and z^ the two can see different sides: the jump is the difference
+    of f' over the interval. Elsewhere the sign is decided and a piecewise linear f' is exact. Where
+    a = f(z) is rounded on its way to memory, f' computed from it inherits that rounding.
+    """
+    curvature = z.interval.sup(f.second, f.peaks)
+    error = curvature * z.bound + f.slope_error(A, z.interval)
+    if A.u_store and f.from_output:
+        stored = ((1 + A.u_store) ** 2 - 1) * a.computed + 2 * A.tiny_store
+        error = error + f.from_output * stored
+    if f.kinks:
+        lo, hi = z.interval
+        error = error + np.abs(f.slope(hi, hi) - f.slope(lo, lo))
+    return np.asarray(error)
+
+
+def times_error(A: Arithmetic, g: Bounded, d: Bounded) -> Array:
+    """Bound |fl(g^ d^) - g d| by E_g |d^| + |g| E_d + 2 u |g^ d^| + underflow.
+
+    Two roundings, because g f' is often grouped as (g a) (1 - a). A product that fits is exact.
+    """
+    rounding = 2 * A.u * g.computed * d.computed + 2 * A.tiny * (1 + g.computed)
+    unit = trailing_unit(g.value) * trailing_unit(d.value)
+    fits = (unit >= A.tiny) & (np.abs(g.value * d.value) * A.u <= unit)
+    exact = g.known & d.known & fits
+    return np.where(exact, 0, g.bound * d.computed + g.exact * d.bound + rounding)
