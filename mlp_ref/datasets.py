@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.random import Generator
@@ -108,8 +108,8 @@ def load_table(
     CSV  a header is optional; the target is the last column, or the one named ``target``
     NPZ  array x (n, d), and the target in array y, or in the one named ``target``; no pickles
 
-    With ``labels`` the targets are classes 0, 1, ... as (n,) int64, and ``classes`` is the largest
-    label plus one. Otherwise they are real numbers: (n, k) of ``dtype``, k = 1 for a vector.
+    With ``labels`` the target is a class 0, 1, ... per row: y is (n,) int64, and ``classes`` is the
+    largest label plus one. Otherwise it is real: y is (n, k) of ``dtype``, k = 1 for a vector.
     Numbers are rounded once, to ``dtype``.
 
     Raises `InputError`, naming file, line and column or array and index, for anything that is not a
@@ -117,37 +117,10 @@ def load_table(
     column or array, or a file that is damaged, empty or of another kind.
     """
     kind = _require_dtype(dtype)
-    if _suffix(path) == ".npz":
-        named = target or "y"
-        x, y = _read_npz(path, ("x", named))
-        here, there = _indexed(path, "x"), _indexed(path, named)
-        if y.ndim == 1 and not labels:
-            y = y[:, None]
-        if x.ndim != 2 or 0 in x.shape or y.ndim != 2 - labels or len(y) != len(x) or 0 in y.shape:
-            shape = "(n,)" if labels else "(n,) or (n, k)"
-            fail(
-                f"{quote(path)} must hold x of shape (n, d) and {named} of shape {shape}, "
-                "none of them empty",
-                f"shapes {x.shape} and {y.shape}", "reshape the arrays, one sample per row",
-            )  # fmt: skip
-    else:
-        table = read_csv(require_file(path))
-        column = table.column(target)
-        kept = [k for k in range(table.values.shape[1]) if k != column]
-        if not kept:
-            fail(f"{quote(path)} must have inputs beside its target", "one column", "add columns")
-        x, y = table.values[:, kept], table.values[:, column if labels else [column]]
-
-        def here(row: int, k: int) -> str:
-            return table.where(row, kept[k])
-
-        def there(row: int, k: int = 0) -> str:
-            return table.where(row, column)
-
-    rows = _finite(x, kind, here)
+    x, y = (_csv_parts if _suffix(path) == ".csv" else _npz_parts)(path, target)
     if not labels:
-        return Dataset(rows, _finite(y, kind, there), 0)
-    classes = _whole(y, there)
+        return Dataset(x.rounded(kind), y.rounded(kind), 0)
+    rows, classes = x.rounded(kind), y.whole()
     return Dataset(rows, classes, int(classes.max()) + 1)
 
 
@@ -158,19 +131,102 @@ def load_inputs(path: PathName, *, dtype: DTypeLike = np.float64) -> Array:
     """
     kind = _require_dtype(dtype)
     if _suffix(path) == ".npz":
-        (x,) = _read_npz(path, ("x",))
-        if x.ndim != 2 or 0 in x.shape:
-            fail(f"{quote(path)} must hold x of shape (n, d)", f"shape {x.shape}", "reshape it")
-        return _finite(x, kind, _indexed(path, "x"))
+        return _npz_part(path, "x").rounded(kind)
     table = read_csv(require_file(path))
-    return _finite(table.values, kind, table.where)
+    return _Part(table.values, table.where).rounded(kind)
 
 
-def _require_dtype(dtype: DTypeLike) -> np.dtype[Any]:
-    kind = np.dtype(dtype)
-    if kind not in (np.float32, np.float64):
-        fail("dtype must be float32 or float64", str(kind), "choose one of them")
-    return kind
+class _Part(NamedTuple):
+    """Numbers read from a file, and the words for where each of them stands."""
+
+    values: Array  # (n, k)
+    where: Callable[[int, int], str]
+
+    def rounded(self, dtype: np.dtype[Any]) -> Array:
+        """The numbers in ``dtype``, all finite."""
+        with np.errstate(over="ignore"):
+            values = self.values.astype(dtype)
+        self._require(np.isfinite(values), f"a finite {dtype} number", "correct or remove it")
+        return values
+
+    def whole(self) -> Array:
+        """Labels (n,) int64 from one column of whole numbers, each from 0 to 2^53 - 1."""
+        if self.values.shape[1] != 1:
+            fail(
+                f"{self.where(0, 0)} must hold the one label of its row",
+                f"{self.values.shape[1]} numbers",
+                "pass class numbers, or labels=False for real targets",
+            )  # fmt: skip
+        v = self.values
+        self._require(
+            (v >= 0) & (v < 2**53) & (v == np.floor(v)), "a whole number from 0",
+            "number the classes 0, 1, ..., or pass labels=False for real targets",
+        )  # fmt: skip
+        return v[:, 0].astype(np.int64)
+
+    def _require(self, good: Array, what: str, remedy: str) -> None:
+        for row, k in np.argwhere(~good)[:1]:
+            fail(f"{self.where(row, k)} must hold {what}", str(self.values[row, k]), remedy)
+
+
+def _csv_parts(path: PathName, target: str | None) -> tuple[_Part, _Part]:
+    table = read_csv(require_file(path))
+    chosen, width = table.column(target), table.values.shape[1]
+    if width == 1:
+        fail(f"{quote(path)} must have inputs beside the target", "one column", "add columns")
+    kept = [k for k in range(width) if k != chosen]
+    return (
+        _Part(table.values[:, kept], lambda row, k: table.where(row, kept[k])),
+        _Part(table.values[:, [chosen]], lambda row, k: table.where(row, chosen)),
+    )
+
+
+def _npz_parts(path: PathName, target: str | None) -> tuple[_Part, _Part]:
+    x, y = _npz_part(path, "x"), _npz_part(path, "y" if target is None else target, vector=True)
+    if len(x.values) != len(y.values):
+        fail(
+            f"{quote(path)} must hold as many targets as samples",
+            f"{len(x.values)} samples and {len(y.values)} targets", "complete the arrays",
+        )  # fmt: skip
+    return x, y
+
+
+def _npz_part(path: PathName, name: str, vector: bool = False) -> _Part:
+    """Array ``name`` (n, k) of an NPZ file; (n,) is taken as (n, 1) if it may be a ``vector``."""
+    array = _npz_array(path, name)
+    what = f"{quote(path)} array {name!r}"
+    shape = "(n,) or (n, k)" if vector else "(n, k)"
+    flat = vector and array.ndim == 1
+    if array.ndim != 2 - flat or array.size == 0:
+        fail(f"{what} must be {shape}, not empty", describe(array), "save one sample per row")
+    if array.dtype.kind not in "biuf":
+        fail(f"{what} must hold real numbers", describe(array), "convert it before saving")
+    if flat:
+        return _Part(array[:, None], lambda row, k: f"{what} at [{row}]")
+    return _Part(array, lambda row, k: f"{what} at [{row}, {k}]")
+
+
+def _npz_array(path: PathName, name: str) -> Array:
+    file = require_file(path)
+    try:
+        with np.load(file, allow_pickle=False) as arrays:
+            if name in arrays:
+                return np.asarray(arrays[name])
+            held = ", ".join(arrays) or "no array"
+    except _DAMAGE as error:
+        text = " ".join(str(error).split())
+        fail(
+            f"{quote(path)} must be an NPZ file of numbers", repr(text or type(error).__name__),
+            "write it with numpy.savez, without objects",
+        )  # fmt: skip
+    fail(f"{quote(path)} must hold an array {name!r}", held, "save it under that name")
+
+
+# What NumPy and zipfile raise on files that are truncated, damaged, encrypted or no archive at all.
+_DAMAGE = (
+    OSError, ValueError, TypeError, EOFError, KeyError, MemoryError, RuntimeError,
+    zipfile.BadZipFile, zlib.error,
+)  # fmt: skip
 
 
 def _suffix(path: PathName) -> str:
@@ -180,13 +236,8 @@ def _suffix(path: PathName) -> str:
     return suffix
 
 
-def _read_npz(path: PathName, names: tuple[str, ...]) -> list[Array]:
-    """The real arrays of these names in an NPZ file."""
-    remedy = "save it again with numpy.savez"
-    try:
-        with np.load(require_file(path), allow_pickle=False) as held:
-            arrays = [held[name] for name in names if name in held.files]
-            present = ", ".join(held.files) or "none"
-    except (ArithmeticError,) as error:
-        raise error
-    return arrays
+def _require_dtype(dtype: DTypeLike) -> np.dtype[Any]:
+    kind = np.dtype(dtype)
+    if kind not in (np.float32, np.float64):
+        fail("dtype must be float32 or float64", str(kind), "choose one of them")
+    return kind

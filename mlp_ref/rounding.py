@@ -11,13 +11,14 @@ of the largest values.
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 
 from mlp_ref.arithmetic import Arithmetic, Array, Interval
 from mlp_ref.special import (
     gaussian,
     gelu_tanh_argument,
-    gelu_tanh_argument_slope,
     logistic,
     logistic_slope,
     normal_cdf,
@@ -51,34 +52,46 @@ def exact(A: Arithmetic, z: Interval) -> Array:
     return np.zeros_like(z.lo)
 
 
+def _then(A: Arithmetic, roundings: float, size: Array, error: Array) -> Array:
+    """The error of a number of at most ``size`` that already errs, after further relative roundings."""
+    return np.asarray(error + A.gamma(roundings) * (size + error))
+
+
+def _one_minus_square(A: Arithmetic, a: Array, slope: Array, error: Array) -> Array:
+    """Of 1 - a^2 = slope as (1 - a) (1 + a) and as 1 - a a, for a that errs."""
+    error = (2 * a + error) * error
+    return np.maximum(
+        _then(A, 3, slope, error), _then(A, 1, slope, _then(A, 1, np.square(a), error))
+    )
+
+
 def sigmoid_value(A: Arithmetic, z: Interval) -> Array:
     """Of 1 / (1 + exp(-x)) and of e / (1 + e), e = exp(x)."""
-    return (2 * A.K + 3) * A.u * z.sup(logistic) + 4 * A.tiny
+    return A.gamma(A.K + 2) * z.sup(logistic) + 4 * A.tiny
 
 
 def sigmoid_slope(A: Arithmetic, z: Interval) -> Array:
-    """Of e / (1 + e)^2 and of a (1 - a), where 1 - a inherits the absolute error of a."""
-    slope = z.sup(logistic_slope, (0.0,))
-    a_error = (2 * A.K + 3) * A.u * z.sup(logistic)
-    product = z.sup(lambda x: np.tanh(x / 2)) * a_error + 2 * A.u * slope
-    return np.maximum((2 * A.K + 4) * A.u * slope, product) + 8 * A.tiny
+    """Of s(x) s(-x), of e / (1 + e)^2 and of a (1 - a), where 1 - a inherits the error of a."""
+    slope, error = z.sup(logistic_slope, (0.0,)), A.gamma(A.K + 2) * z.sup(logistic)
+    product = (z.sup(lambda x: np.tanh(x / 2)) + error) * error
+    return np.maximum(A.gamma(A.K + 5) * slope, _then(A, 2, slope, product)) + 8 * A.tiny
 
 
 def tanh_value(A: Arithmetic, z: Interval) -> Array:
     """Of tanh(x), an elementary function."""
-    return A.K * A.u * z.sup(np.tanh) + 2 * A.tiny
+    return A.K * A.u * z.sup(np.tanh) + A.tiny
 
 
 def tanh_slope(A: Arithmetic, z: Interval) -> Array:
-    """Of 4 e / (1 + e)^2, e = exp(-2|x|), and of 1 - a^2."""
-    slope = z.sup(sech2, (0.0,))
-    difference = (2 * A.K + 1) * A.u * z.sup(np.tanh) ** 2 + 2 * A.u * slope
-    return np.maximum((2 * A.K + 4) * A.u * slope, difference) + 8 * A.tiny
+    """Of 4 e / (1 + e)^2, e = exp(-2|x|), of 1 / cosh(x)^2, of 1 - a^2 and of (1 - a) (1 + a)."""
+    slope, a = z.sup(sech2, (0.0,)), z.sup(np.tanh)
+    from_a = _one_minus_square(A, a, slope, A.K * A.u * a)
+    return np.maximum(A.gamma(2 * A.K + 4) * slope, from_a) + 8 * A.tiny
 
 
 def leaky_relu_value(A: Arithmetic, z: Interval) -> Array:
     """Of 0.01 x: the constant and the product are rounded."""
-    return np.where(z.lo < 0, 0.0201 * A.u * np.abs(z.lo) + A.tiny, 0)
+    return np.where(z.lo < 0, 0.01 * A.gamma(2) * np.abs(z.lo) + A.tiny, 0)
 
 
 def leaky_relu_slope(A: Arithmetic, z: Interval) -> Array:
@@ -86,26 +99,22 @@ def leaky_relu_slope(A: Arithmetic, z: Interval) -> Array:
     return np.where(z.lo <= 0, 0.01 * A.u, 0)
 
 
-def _elu_branch(z: Interval) -> tuple[Array, Array]:
-    """The largest exp(x) and |exp(x) - 1| on the part of z where x <= 0."""
-    return np.exp(np.minimum(z.hi, 0)), -np.expm1(np.minimum(z.lo, 0))
-
-
 def elu_value(A: Arithmetic, z: Interval) -> Array:
     """Of expm1(x) and of exp(x) - 1, wherever the computed x may be negative."""
-    e, a = _elu_branch(z)
-    return np.where(z.lo <= 0, A.u * A.K * (e + a) + 2 * A.tiny, 0)
+    e, a = np.exp(np.minimum(z.hi, 0)), -np.expm1(np.minimum(z.lo, 0))
+    error = np.maximum(A.K * A.u * a, _then(A, 1, a, A.K * A.u * e))
+    return np.where(z.lo <= 0, error + 2 * A.tiny, 0)
 
 
 def elu_slope(A: Arithmetic, z: Interval) -> Array:
-    """Of exp(x) and of a + 1."""
-    e, a = _elu_branch(z)
-    return np.where(z.lo <= 0, A.u * (A.K * (2 * e + a) + 2 * (e + a)) + 4 * A.tiny, 0)
+    """Of exp(x) and of a + 1, which inherits the error of a."""
+    e = np.exp(np.minimum(z.hi, 0))
+    return np.where(z.lo <= 0, _then(A, 1, e, elu_value(A, z)) + A.tiny, 0)
 
 
 def softplus_value(A: Arithmetic, z: Interval) -> Array:
     """Of max(x, 0) + log1p(exp(-|x|)) and of log1p(exp(x))."""
-    return (2 * A.K + 3) * A.u * z.sup(softplus) + 4 * A.tiny
+    return A.gamma(2 * A.K + 1) * z.sup(softplus) + 4 * A.tiny
 
 
 def softplus_slope(A: Arithmetic, z: Interval) -> Array:
@@ -116,58 +125,90 @@ def softplus_slope(A: Arithmetic, z: Interval) -> Array:
 def silu_value(A: Arithmetic, z: Interval) -> Array:
     """Of x s and of x / (1 + exp(-x)), s = sigmoid(x)."""
     width = z.magnitude
-    return (2 * A.K + 4) * A.u * width * z.sup(logistic) + 4 * (1 + width) * A.tiny
+    return A.gamma(A.K + 3) * width * z.sup(logistic) + 4 * (1 + width) * A.tiny
 
 
 def silu_slope(A: Arithmetic, z: Interval) -> Array:
-    """Of s (1 + x (1 - s)) and of s + x s (1 - s)."""
+    """Of s (1 + x (1 - s)), s + x s (1 - s), s + a (1 - s) and s(x) (1 + x s(-x)).
+
+    As products of s(x) and s(-x) the terms have a small relative error; 1 - s inherits that of s.
+    """
     s, width = z.sup(logistic), z.magnitude
-    spread = s + 2 * width * z.sup(logistic_slope, (0.0,))
-    s_error = (2 * A.K + 3) * (spread + width * s * s)
-    return np.asarray(A.u * (s_error + 4 * spread) + 8 * (1 + width) * A.tiny)
+    terms = A.gamma(A.K + 4) * s + A.gamma(2 * A.K + 7) * width * z.sup(logistic_slope, (0.0,))
+    inherited = (1 + A.gamma(A.K + 6)) * width * s * (A.gamma(A.K + 2) * s)
+    return np.asarray(terms + inherited + 8 * (1 + width) * A.tiny)
 
 
 def _normal_cdf(A: Arithmetic, z: Interval) -> Array:
-    """Of Phi as (1 + erf(x / sqrt 2)) / 2 and as erfc(-x / sqrt 2) / 2."""
+    """Of Phi as (1 + erf(x / sqrt 2)) / 2 and as erfc(-x / sqrt 2) / 2, x / sqrt 2 with 3 roundings."""
     cdf, half_erf = z.sup(normal_cdf), np.minimum(0.5, 0.4 * z.magnitude)
-    by_formula = np.maximum(A.K * half_erf + 2 * cdf, (A.K + 2) * cdf)
-    return np.asarray(A.u * (by_formula + 3 * z.magnitude * z.sup(gaussian, (0.0,))) + 4 * A.tiny)
+    shift = A.gamma(3) * z.magnitude * _stretched_gaussian(A, z)
+    by_erf = _then(A, 1, cdf, A.K * A.u * half_erf + (1 + A.K * A.u) * shift)
+    return np.maximum(by_erf, _then(A, A.K, cdf, shift)) + 4 * A.tiny
+
+
+def _stretched_gaussian(A: Arithmetic, z: Interval) -> Array:
+    """phi where the rounding of x and x^2 takes it: no closer to 0 than |x| (1 - gamma_7)."""
+    return z.sup(lambda x: gaussian(x * (1 - min(A.gamma(7), 1.0))), (0.0,))
 
 
 def gelu_value(A: Arithmetic, z: Interval) -> Array:
     """Of x Phi(x)."""
-    cdf_error = _normal_cdf(A, z) + 3 * A.u * z.sup(normal_cdf)
-    return np.asarray(z.magnitude * cdf_error + 4 * A.tiny)
+    return z.magnitude * _then(A, 1, z.sup(normal_cdf), _normal_cdf(A, z)) + 2 * A.tiny
 
 
 def gelu_slope(A: Arithmetic, z: Interval) -> Array:
-    """Of Phi + x phi with phi = exp(-x^2 / 2) / sqrt(2 pi), where x^2 is rounded."""
-    width, density = z.magnitude, z.sup(gaussian, (0.0,))
-    product_error = (A.K + 6) * width * density + 2 * width**3 * density
-    sum_error = A.u * (product_error + z.sup(normal_cdf))
-    return np.asarray(_normal_cdf(A, z) + sum_error + 8 * (1 + width) * A.tiny)
+    """Of Phi + x phi, phi as exp(-x^2 / 2) / sqrt(2 pi) and as the derivative of erf(x / sqrt 2) / 2.
+
+    x^2 / 2 = (x / sqrt 2)^2 has at most 7 roundings.
+    """
+    width, density = np.minimum(z.magnitude, 40), _stretched_gaussian(A, z)
+    product = _then(A, A.K + 6, width * density, A.gamma(7) * width**3 / 2 * density)
+    size = z.sup(normal_cdf) + width * density
+    return _then(A, 1, size, _normal_cdf(A, z) + product) + 8 * (1 + z.magnitude) * A.tiny
 
 
-def _gelu_tanh_parts(A: Arithmetic, z: Interval) -> tuple[Array, Array, Array, Array]:
-    """1 + t = 2 sigmoid(2 q) and its error, the error of t = tanh(q), and sech(q)^2."""
-    q, slope = z.sup(gelu_tanh_argument), z.sup(lambda x: sech2(gelu_tanh_argument(x)), (0.0,))
-    one_plus_t = 2 * z.sup(lambda x: logistic(2 * gelu_tanh_argument(x)))
-    q_error = A.gamma(8) * q * slope
-    t_error = A.K * A.u * z.sup(lambda x: np.tanh(gelu_tanh_argument(x))) + q_error
-    by_logistic = (2 * A.K + 4) * A.u * one_plus_t + q_error
-    return one_plus_t, np.maximum(t_error + A.u * one_plus_t, by_logistic), t_error, slope
+class _GeluTanh(NamedTuple):
+    """The parts of gelu_tanh: t = tanh(q) and 1 + t = 2 sigmoid(2 q), with their errors."""
+
+    t: Array
+    t_error: Array
+    sum: Array
+    sum_error: Array
+    slope: Array  # sech(q)^2
+    by_logistic: Array  # error of sech(q)^2 as 4 e / (1 + e)^2
+
+
+def _gelu_tanh(A: Arithmetic, z: Interval) -> _GeluTanh:
+    """q has 7 roundings; the error K u of exp acts as a shift of q by gamma(K) / 2."""
+    q, half = z.sup(gelu_tanh_argument), A.gamma(A.K) / 2
+
+    def stretched(x: Array) -> Array:
+        near = np.abs(gelu_tanh_argument(x)) * (1 - min(A.gamma(7), 1.0)) - half
+        return sech2(np.maximum(near, 0))
+
+    slope, far = z.sup(stretched, (0.0,)), A.gamma(7) * q
+    t = z.sup(lambda x: np.tanh(gelu_tanh_argument(x)))
+    t_error = far * slope + A.K * A.u * (t + far * slope)
+    total = 2 * z.sup(lambda x: logistic(2 * gelu_tanh_argument(x)))
+    sum_error = np.maximum(_then(A, 1, total, t_error), _then(A, 2, total, (far + half) * slope))
+    by_logistic = _then(A, A.K + 4, slope, 2 * t * far * slope)
+    return _GeluTanh(t, t_error, total, sum_error, slope, by_logistic)
 
 
 def gelu_tanh_value(A: Arithmetic, z: Interval) -> Array:
     """Of x (1 + tanh q) / 2 and of x sigmoid(2 q)."""
-    one_plus_t, error, _, _ = _gelu_tanh_parts(A, z)
-    width = z.magnitude
-    return np.asarray(width * (error + 3 * A.u * one_plus_t) / 2 + 8 * (1 + width) * A.tiny)
+    parts, width = _gelu_tanh(A, z), z.magnitude
+    return width * _then(A, 1, parts.sum, parts.sum_error) / 2 + 8 * (1 + width) * A.tiny
 
 
 def gelu_tanh_slope(A: Arithmetic, z: Interval) -> Array:
     """Of (1 + t) / 2 + x q' (1 - t^2) / 2 and of s + 2 x q' s (1 - s), s = sigmoid(2 q)."""
-    _, error, t_error, sech2_q = _gelu_tanh_parts(A, z)
-    width = z.magnitude * z.sup(gelu_tanh_argument_slope)
-    sech2_error = 2 * t_error + 2 * A.u + A.gamma(2 * A.K + 12) * sech2_q
-    return np.asarray((error + width * sech2_error) / 2 + 8 * (1 + width) * A.tiny)
+    parts = _gelu_tanh(A, z)
+    width = z.magnitude * (0.7978845608028655 * (1 + 0.134145 * np.square(z.magnitude)))  # |x q'|
+    from_t = _one_minus_square(
+        A, parts.t, parts.slope, np.maximum(parts.t_error, parts.sum_error)
+    )
+    product = width * _then(A, 9, parts.slope, np.maximum(from_t, parts.by_logistic))
+    size, error = parts.sum + width * parts.slope, parts.sum_error + product
+    return _then(A, 1, size, error) / 2 + 8 * (1 + width) * A.tiny

@@ -29,7 +29,8 @@ def worst(
 
     def error() -> Array:
         engine.restart()
-        return np.abs(evaluate(engine).value - exact)
+        found = np.abs(evaluate(engine).value - exact)
+        return np.where(np.isnan(found), np.inf, found)
 
     best = error()
     for _ in range(sweeps):

@@ -43,7 +43,7 @@ class Engine:
         """An exact input."""
         return Number(self, np.asarray(x, np.float64))
 
-    def constant(self, x: float) -> Number:
+    def constant(self, x: Any) -> Number:
         """A constant that the arithmetic cannot hold exactly: it is rounded."""
         return Number(self, self.rounded(np.asarray(x, np.float64)))
 
@@ -197,12 +197,13 @@ class Adversary(Engine):
         """exact + s (K u |exact| + tiny)."""
         exact = np.where(np.abs(exact) > self.A.largest, np.copysign(np.inf, exact), exact)
         relative = K * self.A.u - (OPERATION if K == 1 else FUNCTION)
-        error = self._sign(np.shape(exact)) * (relative * np.abs(exact) + self.A.tiny)
-        return exact + np.where(np.isfinite(error), error, 0)
+        error = relative * np.abs(exact) + self.A.tiny
+        rounds = np.isfinite(exact) & (exact != 0)
+        return exact + np.where(rounds, self._sign(np.shape(exact)) * error, 0)
 
     def underflow(self, exact: Array) -> Array:
         """exact + s tiny."""
-        return exact + self._sign(np.shape(exact)) * self.A.tiny
+        return exact + self._sign(np.shape(exact)) * np.where(exact == 0, 0, self.A.tiny)
 
     def given(self, x: Array, radius: Array) -> Number:
         """x + s radius."""

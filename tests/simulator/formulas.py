@@ -71,8 +71,12 @@ def _phi_from_erf(m: Engine, x: Number) -> Number:
     return m.constant(2 / math.sqrt(math.pi)) * m.exp(-_square(y)) * inverse / 2
 
 
+def _one_plus_erf(m: Engine, x: Number) -> Number:
+    return 1 + m.erf(x * (1 / m.constant(SQRT_2)))
+
+
 def _cdf(m: Engine, x: Number) -> Number:
-    return (1 + m.erf(x * (1 / m.constant(SQRT_2)))) / 2
+    return _one_plus_erf(m, x) / 2
 
 
 def _cdf_erfc(m: Engine, x: Number) -> Number:
@@ -149,7 +153,8 @@ VALUES: dict[str, tuple[Formula, ...]] = {
         Formula("x e / (1 + e)", lambda m, x, y: x * _sigmoid_e(m, x), high=80),
     ),
     "gelu": (
-        Formula("0.5 x (1 + erf(x / sqrt 2))", lambda m, x, y: x * _cdf(m, x)),
+        Formula("x Phi", lambda m, x, y: x * _cdf(m, x)),
+        Formula("0.5 x (1 + erf(x / sqrt 2))", lambda m, x, y: x * 0.5 * _one_plus_erf(m, x)),
         Formula("x erfc(-x / sqrt 2) / 2", lambda m, x, y: x * _cdf_erfc(m, x)),
     ),
     "gelu_tanh": (
@@ -174,7 +179,7 @@ SLOPES: dict[str, tuple[Formula, ...]] = {
     "relu": (Formula("x > 0", lambda m, x, y: m.number(x.value > 0)),),
     "leaky_relu": (
         Formula("1", lambda m, x, y: m.number(1 + 0 * x.value), low=5e-324),
-        Formula("0.01", lambda m, x, y: m.constant(0.01) * m.number(x.value <= 0), high=0),
+        Formula("0.01", lambda m, x, y: m.constant(0.01 + 0 * x.value), high=0),
     ),
     "elu": (
         Formula("1", lambda m, x, y: m.number(1 + 0 * x.value), low=5e-324),

@@ -1,0 +1,141 @@
+"""The one comparator: does a tensor lie within its bound, entry by entry?
+
+    |got - value| <= bound + radius        for every entry; nothing is averaged
+
+Written so that whatever cannot be compared fails: NaN compares false, a wrong shape is never
+broadcast, a wrong dtype never cast, and an empty tensor proves nothing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from math import inf, log10, nan
+from typing import Any
+
+import numpy as np
+
+from mlp_ref.arithmetic import Arithmetic
+from mlp_ref.bounds import Bounded
+
+__all__ = ["Result", "Verdict", "judge", "refusal"]
+
+
+class Verdict(StrEnum):
+    """What is known about one tensor, or about one case."""
+
+    PASS = "pass"
+    FAIL = "fail"
+    ERROR = "error"
+    SKIP = "skip"
+
+
+@dataclass(frozen=True)
+class Result:
+    """The comparison of one tensor. The numbers describe its worst entry: the largest error/bound.
+
+    ``bound``        what the entry was allowed: derived bound + radius of the reference
+    ``ratio``        error / bound; above 1 the entry is wrong
+    ``ulp``          error in units of the last place of the expected number
+    ``digits``       proven decimal digits: -log10((error + radius) / abs(expected)), at most those
+                     of the arithmetic; of the absolute error where a zero is expected
+    ``entries``      entries compared, ``failed`` of them outside the bound
+    ``inconclusive`` entries whose bound is as large as the expected number, so that 0 would pass
+    """
+
+    tensor: str
+    verdict: Verdict
+    reason: str = ""
+    index: tuple[int, ...] = ()
+    got: float = nan
+    expected: float = nan
+    error: float = nan
+    bound: float = nan
+    ratio: float = nan
+    ulp: float = nan
+    digits: float = nan
+    entries: int = 0
+    failed: int = 0
+    inconclusive: int = 0
+
+
+def refusal(got: object, expected: Bounded, arithmetic: Arithmetic) -> str:
+    """Why ``got`` cannot be compared at all, or an empty string.
+
+    A scalar may also be a Python float. A wrong dtype is refused: it is not the arithmetic that the
+    subject declared.
+    """
+    shape = np.shape(expected.value)
+    if isinstance(got, float) and not isinstance(got, np.generic) and shape == ():
+        return ""
+    if not isinstance(got, np.ndarray | np.generic):
+        return f"must be a NumPy array of shape {shape}; got {type(got).__name__}"
+    if got.shape != shape:
+        return f"must have shape {shape}; got {got.shape}"
+    if got.dtype != arithmetic.dtype:
+        return f"must be {arithmetic.dtype}; got {got.dtype}"
+    return "" if got.size else "must have entries to compare; got none"
+
+
+def judge(
+    tensor: str,
+    got: object,
+    expected: Bounded,
+    arithmetic: Arithmetic,
+    *,
+    signed_zeros: bool = False,
+) -> Result:
+    """Compare ``got`` with ``expected`` in the arithmetic that the subject declares.
+
+    A NaN passes only where NaN is expected, an infinity only where it is expected or the bound is
+    infinite. -0 equals 0, because the order of a sum decides the sign of zero; with ``signed_zeros``
+    an exact zero must have the sign that is expected.
+    """
+    reason = refusal(got, expected, arithmetic)
+    if reason:
+        size = int(np.size(expected.value))
+        return Result(tensor, Verdict.FAIL, reason, entries=size, failed=size)
+    value, allowed = np.asarray(expected.value, np.float64), np.asarray(expected.allowed)
+    numbers = np.asarray(got, np.float64)
+    with np.errstate(all="ignore"):
+        same = (numbers == value) | (np.isnan(numbers) & np.isnan(value))
+        error = np.where(same, 0.0, np.abs(numbers - value))
+        within = (error <= allowed) | (same & np.isnan(value))
+        if signed_zeros:
+            zero = (value == 0) & (allowed == 0)
+            within &= ~zero | (np.signbit(numbers) == np.signbit(value))
+        weak = (allowed > 0) & (allowed >= np.abs(value))
+        ratio = np.where(error == 0, 0.0, error / allowed)
+        ratio = np.where(np.isnan(ratio), np.where(within, 0.0, inf), ratio)
+    failed = int(np.count_nonzero(~within))
+    candidates = ~within if failed else np.ones_like(within)
+    index = np.unravel_index(int(np.argmax(np.where(candidates, ratio, -1.0))), value.shape)
+    return Result(
+        tensor,
+        Verdict.FAIL if failed else Verdict.PASS,
+        f"{failed:,} of {value.size:,} entries outside the bound" if failed else "",
+        tuple(int(k) for k in index),
+        float(numbers[index]),
+        float(value[index]),
+        float(error[index]),
+        float(allowed[index]),
+        float(ratio[index]),
+        *_accuracy(value[index], error[index], np.asarray(expected.radius)[index], arithmetic),
+        entries=value.size,
+        failed=failed,
+        inconclusive=int(np.count_nonzero(weak)),
+    )
+
+
+def _accuracy(value: Any, error: Any, radius: Any, arithmetic: Arithmetic) -> tuple[float, float]:
+    """ULP and proven digits of one entry."""
+    if not np.isfinite(value) or np.isnan(error):
+        return nan, nan
+    size, unproven = abs(float(value)), float(error) + float(radius)
+    smallest = arithmetic.tiny_store or arithmetic.tiny
+    exponent = int(np.frexp(max(size, smallest))[1])
+    ulp = float(error) / float(np.ldexp(1.0, exponent - arithmetic.precision))
+    most = arithmetic.precision * log10(2)
+    relative = unproven / size if size else unproven
+    digits = -log10(relative) if relative > 0 else inf
+    return ulp, min(max(digits, 0.0), most)

@@ -1,0 +1,172 @@
+"""Model files: safetensors, with the names and the layout of a PyTorch nn.Sequential state_dict.
+
+Layer l of a network is module i of the sequence: tensor ``i.weight`` (n_out, n_in), the transpose of
+W, and ``i.bias`` (n_out,). An activation is a module of its own and takes one number, the identity
+takes none: (tanh, identity) gives 0.weight, 0.bias, 2.weight, 2.bias.
+
+The header has the one key ``mlp_ref``: JSON with the version of this format, the names of the
+activations, the user's metadata, and a SHA-256 digest of these and all parameters, so that a flipped
+bit is noticed. (One key, because the order of several is not fixed: equal models give equal bytes.)
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from hashlib import sha256
+from types import MappingProxyType
+from typing import Any, NamedTuple
+
+import numpy as np
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save as serialize
+
+from mlp_ref.activations import ACTIVATIONS, IDENTITY, Activation
+from mlp_ref.arithmetic import Array
+from mlp_ref.checks import describe, fail
+from mlp_ref.files import PathName, atomic_path, quote, require_file
+from mlp_ref.model import MLP
+from mlp_ref.parameters import Params
+from mlp_ref.softmax import LOG_SOFTMAX, SOFTMAX
+
+__all__ = ["Stored", "load", "read_tensors", "save", "write_tensors"]
+
+_KEY, _FORMAT = "mlp_ref", 1
+_NAME = re.compile(r"(.*?)(0|[1-9][0-9]*)\.(weight|bias)", re.DOTALL)
+_DTYPES: Mapping[str, Any] = MappingProxyType({"F32": np.float32, "F64": np.float64})
+_RECORDS: Mapping[str, Activation] = MappingProxyType(
+    {**ACTIVATIONS, SOFTMAX.name: SOFTMAX, LOG_SOFTMAX.name: LOG_SOFTMAX}
+)
+
+
+class Stored(NamedTuple):
+    """What a model file holds."""
+
+    model: MLP
+    params: Params
+    metadata: dict[str, Any]
+
+
+def save(
+    path: PathName, model: MLP, params: Params, metadata: Mapping[str, Any] | None = None
+) -> None:
+    """Write a network to a safetensors file that PyTorch and JAX can read too.
+
+    Every bit of every parameter is kept. ``metadata`` is any mapping that JSON keeps unchanged:
+    strings, numbers, lists, and mappings with strings as keys. The file is replaced as a whole.
+
+    Raises `InputError` if the parameters have not the sizes of the model or are complex, if an
+    activation bears the name but is not the record of the library's, if JSON would change the
+    metadata, or if the file cannot be written.
+    """
+    if params.sizes != model.sizes or params.dtype not in _DTYPES.values():
+        fail(
+            f"parameters must be float32 or float64 and have the sizes {model.sizes}",
+            f"{params.dtype} and sizes {params.sizes}", "initialize them with model.sizes",
+        )  # fmt: skip
+    for f in model.activations:
+        if _RECORDS.get(f.name, f) != f:
+            fail(
+                f"an activation named {f.name!r} must be the library's", describe(f),
+                "give your own record a name of its own",
+            )  # fmt: skip
+    tensors: dict[str, Array] = {}
+    index = 0
+    for layer, f in zip(params.layers, model.activations, strict=True):
+        tensors |= {f"{index}.weight": layer.W.T, f"{index}.bias": layer.b}
+        index += 1 if f == IDENTITY else 2
+    entry = {
+        "format": _FORMAT,
+        "activations": [f.name for f in model.activations],
+        "metadata": dict(metadata or {}),
+    }
+    entry["sha256"] = _digest(entry, params)
+    write_tensors(path, tensors, {_KEY: _json(entry)})
+
+
+def load(
+    path: PathName,
+    activations: Sequence[str | Activation] | None = None,
+    *,
+    allow_nonfinite: bool = False,
+) -> Stored:
+    """Read a network: (model, parameters, metadata), with parameters of the dtype in the file.
+
+    The tensors are named ``N.weight`` (n_out, n_in) and ``N.bias`` (n_out,), all with the same
+    prefix before N (as in ``net.0.weight``, ``fc1.weight``), in the order of the numbers N.
+    ``activations`` gives one name or record per layer. A file that `save` wrote knows its own; a
+    plain state_dict does not, and needs them. Metadata of such a file are its header entries.
+
+    Raises `InputError` if the file is missing, truncated, damaged, or of a newer format, if its
+    tensors are not a chain of layers of one dtype, float32 or float64, if a parameter is not finite
+    (unless ``allow_nonfinite``), or if the activations are missing, unknown, too many or too few.
+    """
+    tensors, header = read_tensors(path)
+    params = _assemble(path, tensors)
+    entry = _parse(path, header[_KEY], params) if _KEY in header else None
+    if entry is not None:
+        activations = _agree(path, entry["activations"], activations)
+    if activations is None or isinstance(activations, str):
+        fail(
+            f"{quote(path)} must come with the activations of its {len(params.layers)} layers",
+            "none" if activations is None else repr(activations),
+            "pass activations=(...), one per layer, such as ('relu', 'identity')",
+        )  # fmt: skip
+    if not (allow_nonfinite or np.isfinite(params.flat).all()):
+        _refuse_nonfinite(path, tensors)
+    model = MLP(params.sizes, tuple(_record(f) for f in activations))
+    return Stored(model, params, dict(header) if entry is None else entry["metadata"])
+
+
+def write_tensors(path: PathName, tensors: Mapping[str, Array], header: Mapping[str, str]) -> None:
+    """Write float32 and float64 arrays of any shape and a header of texts, atomically."""
+    blob = serialize({k: np.ascontiguousarray(v) for k, v in tensors.items()}, dict(header))
+    with atomic_path(path) as temporary:
+        temporary.write_bytes(blob)
+
+
+def read_tensors(path: PathName) -> tuple[dict[str, Array], dict[str, str]]:
+    """Read the float32 and float64 arrays of a safetensors file, and its header of texts.
+
+    Raises `InputError` if the file is missing or damaged, or holds tensors of another dtype.
+    """
+    tensors: dict[str, Array] = {}
+    try:
+        with safe_open(require_file(path), "numpy") as file:
+            for name in file.keys():  # noqa: SIM118 (not a mapping)
+                kind = file.get_slice(name).get_dtype()
+                if kind not in _DTYPES:
+                    fail(
+                        f"tensor {name!r} of {quote(path)} must be F32 or F64", kind,
+                        "convert the model to float32 before saving, such as with net.float()",
+                    )  # fmt: skip
+                tensors[name] = file.get_tensor(name)
+            return tensors, file.metadata() or {}
+    except (SafetensorError, OSError) as error:
+        fail(
+            f"{quote(path)} must be a whole safetensors file", repr(" ".join(str(error).split())),
+            "fetch it or save it again",
+        )  # fmt: skip
+
+
+def _assemble(path: PathName, tensors: Mapping[str, Array]) -> Params:
+    """Check names, dtypes and shapes, and put the layers into one vector."""
+    found: dict[int, dict[str, Array]] = {}
+    prefix = None
+    for name, tensor in tensors.items():
+        match = _NAME.fullmatch(name)
+        if match is None or match[1] != (match[1] if prefix is None else prefix):
+            fail(
+                f"the tensors of {quote(path)} must be named N.weight and N.bias with one prefix",
+                repr(name), "save the state_dict of an nn.Sequential of Linear layers",
+            )  # fmt: skip
+        prefix = match[1]
+        found.setdefault(int(match[2]), {})[match[3]] = tensor
+    layers: list[tuple[Array, Array]] = []
+    dtype, width = next(iter(tensors.values())).dtype, None
+    for number, layer in sorted(found.items()):
+        for part in ("weight", "bias"):
+            if part not in layer:
+                fail()
+    return Params.from_layers(layers)
