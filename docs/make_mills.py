@@ -24,7 +24,7 @@ def h(t: mpf) -> mpf:
 
 
 def chebyshev() -> list[mpf]:
-    """Coefficients of the interpolant in Chebyshev polynomials."""
+    """Coefficients of the interpolant in Chebyshev polynomials. Call at 60 digits."""
     angles = [pi * (mpf(j) + mpf(1) / 2) / NODES for j in range(NODES)]
     values = [h(cos(angle)) for angle in angles]
     series = [
@@ -47,6 +47,12 @@ def powers(series: list[mpf]) -> list[mpf]:
             after[k] -= value
         before, current = current, after
     return total
+
+
+def dropped() -> float:
+    """The sum of the coefficients that are left out: a bound on the truncation of h."""
+    with mp.workdps(60):
+        return float(sum(abs(c) for c in chebyshev()[TERMS:]))
 
 
 def coefficients() -> list[float]:
