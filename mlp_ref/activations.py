@@ -70,7 +70,7 @@ class Activation(Protocol):
 class Elementwise:
     """An elementwise function f: R -> R, its derivatives and the rounding errors of its kernels.
 
-    ``definition(x, m)``  textbook formula over a number namespace m (exp, log, tanh, erfc, sqrt, pi)
+    ``definition(x, m)``  textbook formula over a namespace m of exp, log, tanh, erfc, sqrt, pi
     ``value(x, out)``     f(x) by a stable kernel; float32, float64, and complex if ``complex_step``
     ``slope(x, y)``       f'(x), y = f(x), accurate where 1 - y*y or y*(1 - y) would cancel
     ``second(x)``         f''(x), away from a kink
@@ -240,6 +240,12 @@ GELU = Elementwise(
 )
 
 
+def _gelu_tanh(x: Array, out: Array | None = None) -> Array:
+    """x s, s = logistic(2 q)."""
+    s = logistic(2 * gelu_tanh_argument(x))
+    return np.asarray(np.multiply(above_minus_inf(x), s, out=out))
+
+
 def _gelu_tanh_slope(x: Array, y: Array) -> Array:
     """s + x p' s (1 - s), s = logistic(p), p = 2 q."""
     p, p1 = 2 * gelu_tanh_argument(x), 2 * gelu_tanh_argument_slope(x)
@@ -258,7 +264,7 @@ GELU_TANH = Elementwise(
     definition=lambda x, m: (
         x * (1 + m.tanh(m.sqrt(2 / m.pi) * (x + 44715 * x * x * x / 1000000))) / 2
     ),
-    value=lambda x, out=None: np.multiply(above_minus_inf(x), logistic(2 * gelu_tanh_argument(x)), out=out),
+    value=_gelu_tanh,
     slope=_gelu_tanh_slope,
     second=_gelu_tanh_second,
     lipschitz=1.1289930686587719,

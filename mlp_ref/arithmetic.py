@@ -109,7 +109,7 @@ ARITHMETICS: Mapping[str, Arithmetic] = MappingProxyType(
 
 
 class Interval(NamedTuple):
-    """Closed intervals [lo, hi], elementwise; they hold every value that a computed number takes."""
+    """Closed intervals [lo, hi], elementwise, that hold every value a computed number can take."""
 
     lo: Array
     hi: Array
@@ -143,7 +143,7 @@ class Interval(NamedTuple):
 
 
 def trailing_unit(x: Array) -> Array:
-    """The largest power of two that divides each finite float64 ``x``; inf for zero, 0 for others."""
+    """The largest power of two that divides each finite ``x``; inf for 0, 0 for inf and NaN."""
     values = np.asarray(x, np.float64)
     finite = np.isfinite(values)
     mantissa, exponent = np.frexp(np.where(finite, values, 0.0))

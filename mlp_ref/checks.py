@@ -51,4 +51,5 @@ def require_matrix(
 def require_same(name: str, x: object, other: str, y: np.ndarray[Any, Any]) -> None:
     """Require that array ``x`` has the shape of ``y``: nothing is broadcast."""
     if not isinstance(x, np.ndarray) or x.shape != y.shape:
-        fail(f"{name} must have the shape {y.shape} of {other}", describe(x), "nothing is broadcast")
+        shape = f"{name} must have the shape {y.shape} of {other}"
+        fail(shape, describe(x), "nothing is broadcast")

@@ -1,9 +1,9 @@
 """The losses: mean cross-entropy and binary cross-entropy from logits, mean squared error.
 
-`Loss.value_and_grad` returns the mean loss and the gradient g of that MEAN with respect to its first
-argument, so nothing downstream averages again. No probability is clipped and no logarithm of a
-probability is taken: each loss is a sum of terms that are not negative, so that it keeps its relative
-accuracy for saturated logits. A sum that exceeds the largest float is inf; NaN stays NaN.
+`Loss.value_and_grad` returns the mean loss and the gradient g of that MEAN with respect to its
+first argument, so nothing downstream averages again. No probability is clipped and no logarithm of
+a probability is taken: each loss is a sum of terms that are not negative, so that it keeps its
+relative accuracy for saturated logits. A sum that exceeds the largest float is inf; NaN stays NaN.
 ``value`` takes complex logits with a small imaginary part (the complex step).
 """
 
@@ -28,9 +28,10 @@ __all__ = ["BINARY_CROSS_ENTROPY", "CROSS_ENTROPY", "LOSSES", "SQUARED_ERROR", "
 class Loss:
     """A mean loss over n rows of logits (or outputs) z (n, C).
 
-    ``parts(z, target)`` returns (l, count, g): terms l whose sum over ``count`` is the mean loss, and a
-    function g() of the gradient times ``count``; ``check(z, target)`` raises `InputError`;
-    ``hits(z, target)`` says which predictions are right (NaN where that means nothing).
+    ``check(z, target)`` raises `InputError`
+    ``parts(z, target)`` (l, count, g): terms l, the mean loss is their sum over ``count``; and a
+                         function g() that returns the gradient times ``count``
+    ``hits(z, target)``  which predictions are right (NaN where that means nothing)
     """
 
     name: str
@@ -176,9 +177,7 @@ def _no_class(z: Array, t: Array) -> Array:
 
 
 CROSS_ENTROPY = Loss("cross_entropy", _check_labels, _cross_entropy, _right_class)
-BINARY_CROSS_ENTROPY = Loss(
-    "binary_cross_entropy", _check_unit, _binary_cross_entropy, _right_side
-)
+BINARY_CROSS_ENTROPY = Loss("binary_cross_entropy", _check_unit, _binary_cross_entropy, _right_side)
 SQUARED_ERROR = Loss("squared_error", _check_dense, _squared_error, _no_class)
 
 LOSSES: Mapping[str, Loss] = MappingProxyType(

@@ -78,7 +78,7 @@ class Optimizer(ABC):
     def update(
         self, params: Params, grads: Params, state: State, scratch: Array, lr: float | None = None
     ) -> State:
-        """Advance ``params`` and the moments in place; grads and ``scratch`` (p,) are overwritten."""
+        """Advance ``params`` and the moments in place; overwrite grads and ``scratch`` (p,)."""
 
 
 @dataclass(frozen=True)
@@ -89,7 +89,8 @@ class SGD(Optimizer):
         theta <- theta - lr v,         Nesterov: theta <- theta - lr (g + mu v)
 
     Keras scales the velocity by lr instead, v <- mu v - lr g, which differs once lr changes.
-    Raises `InputError` for lr <= 0, mu outside [0, 1), a negative decay, or Nesterov without momentum.
+    Raises `InputError` for lr <= 0, mu outside [0, 1), a negative decay, or Nesterov's form without
+    momentum.
     """
 
     lr: float
@@ -181,7 +182,7 @@ class Adam(Optimizer):
 class AdamW(Adam):
     """Adam with decoupled decay (Loshchilov and Hutter, arXiv:1711.05101): the decay comes first.
 
-        theta <- (1 - lr weight_decay) theta, then Adam's step without decay in g
+    theta <- (1 - lr weight_decay) theta, then Adam's step without decay in g
     """
 
     weight_decay: float = 0.01

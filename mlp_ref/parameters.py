@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from itertools import pairwise
 from math import sqrt
 from types import MappingProxyType
 from typing import Any
@@ -62,7 +63,7 @@ class Params:
                 describe(self.flat), "cast with numpy.ascontiguousarray(flat, dtype=...)",
             )  # fmt: skip
         layers, start = [], 0
-        for n_in, n_out in zip(self.sizes, self.sizes[1:], strict=False):
+        for n_in, n_out in pairwise(self.sizes):
             middle, end = start + n_in * n_out, start + (n_in + 1) * n_out
             layers.append(
                 Layer(self.flat[start:middle].reshape(n_in, n_out), self.flat[middle:end])
@@ -73,7 +74,7 @@ class Params:
     @staticmethod
     def count(sizes: tuple[int, ...]) -> int:
         """p = sum_l (n_l + 1) n_{l+1}, the number of parameters."""
-        return sum((n_in + 1) * n_out for n_in, n_out in zip(sizes, sizes[1:], strict=False))
+        return sum((n_in + 1) * n_out for n_in, n_out in pairwise(sizes))
 
     @classmethod
     def zeros(cls, sizes: Iterable[int], dtype: DTypeLike = np.float64) -> Params:
@@ -83,7 +84,7 @@ class Params:
 
     @classmethod
     def from_layers(cls, layers: Iterable[tuple[Array, Array]]) -> Params:
-        """Copy W_l (n_l, n_{l+1}) and b_l (n_{l+1},) of every layer into one vector of their dtype."""
+        """Copy W_l (n_l, n_{l+1}) and b_l (n_{l+1},) of every layer into one vector."""
         pairs = [Layer(np.asarray(W), np.asarray(b)) for W, b in layers]
         for k, (W, b) in enumerate(pairs):
             if W.ndim != 2 or b.shape != W.shape[1:] or W.dtype != b.dtype:
@@ -125,8 +126,8 @@ class Initializer:
 
     name: str
     weight: Callable[[int, int, Generator, tuple[int, ...]], Array]
-    bias: Callable[[int, int, Generator, tuple[int, ...]], Array] = (
-        lambda n_in, n_out, rng, shape: np.zeros(shape)
+    bias: Callable[[int, int, Generator, tuple[int, ...]], Array] = lambda n_in, n_out, rng, shape: (
+        np.zeros(shape)
     )
 
 

@@ -1,9 +1,10 @@
 """What rounding may do to the activation functions and their derivatives, formula by formula.
 
 For each function f there are two bounds, ``*_value(A, z)`` and ``*_slope(A, z)``: the largest
-|fl(f)(x) - f(x)| and |fl(f')(x) - f'(x)| over all x in the interval z, in the arithmetic A, for every
-usual way of writing f. The error that x itself carries is not part of them. docs/theory.md derives
-each; K is the allowance of an elementary function, u the unit roundoff, tiny what underflow may cost.
+|fl(f)(x) - f(x)| and |fl(f')(x) - f'(x)| over all x in the interval z, in the arithmetic A, for
+every usual way of writing f. The error that x itself carries is not part of them. docs/theory.md
+derives each; K is the allowance of an elementary function, u the unit roundoff, tiny what underflow
+may cost.
 
 A factor is taken at its largest over z, and the largest value of a product is at most the product
 of the largest values.
@@ -136,7 +137,7 @@ def silu_slope(A: Arithmetic, z: Interval) -> Array:
     s, width = z.sup(logistic), z.magnitude
     terms = A.gamma(A.K + 4) * s + A.gamma(2 * A.K + 7) * width * z.sup(logistic_slope, (0.0,))
     inherited = (1 + A.gamma(A.K + 6)) * width * s * (A.gamma(A.K + 2) * s)
-    return np.asarray(terms + inherited + 8 * (1 + width) * A.tiny)
+    return np.asarray(terms + inherited + 10 * (1 + width) * A.tiny)
 
 
 def _normal_cdf(A: Arithmetic, z: Interval) -> Array:
@@ -154,7 +155,7 @@ def _stretched_gaussian(A: Arithmetic, z: Interval) -> Array:
 
 def gelu_value(A: Arithmetic, z: Interval) -> Array:
     """Of x Phi(x)."""
-    return z.magnitude * _then(A, 1, z.sup(normal_cdf), _normal_cdf(A, z)) + 2 * A.tiny
+    return z.magnitude * _then(A, 1, z.sup(normal_cdf), _normal_cdf(A, z)) + 3 * A.tiny
 
 
 def gelu_slope(A: Arithmetic, z: Interval) -> Array:
@@ -211,4 +212,4 @@ def gelu_tanh_slope(A: Arithmetic, z: Interval) -> Array:
     )
     product = width * _then(A, 9, parts.slope, np.maximum(from_t, parts.by_logistic))
     size, error = parts.sum + width * parts.slope, parts.sum_error + product
-    return _then(A, 1, size, error) / 2 + 8 * (1 + width) * A.tiny
+    return _then(A, 1, size, error) / 2 + 12 * (1 + width) * A.tiny

@@ -1,14 +1,14 @@
 """Softmax and log-softmax over the classes of each row.
 
-    p_j = exp(z_j - m) / S,    S = sum_k exp(z_k - m),    log p_j = (z_j - m) - log S,    m = max_k z_k
+    p_j = exp(z_j - m) / S,   S = sum_k exp(z_k - m),   log p_j = (z_j - m) - log S,   m = max_k z_k
 
 The maximum is that of the ROW: with the global maximum a row far below it becomes 0/0. The largest
 term of S is exactly 1, so S - 1 is summed on its own and log S = log1p(S - 1) keeps its relative
 accuracy when one class dominates.
 
-Finite logits of any size give finite probabilities. A logit of -inf has probability 0. A row that holds
-NaN or +inf, or nothing but -inf, is NaN. Both functions take complex input whose imaginary part
-is small (the complex step); the maximum is then that of the real part.
+Finite logits of any size give finite probabilities. A logit of -inf has probability 0. A row that
+holds NaN or +inf, or nothing but -inf, is NaN. Both functions take complex input whose imaginary
+part is small (the complex step); the maximum is then that of the real part.
 """
 
 from __future__ import annotations

@@ -78,7 +78,7 @@ def log1p(x: Array) -> Array:
 def logistic(x: Array, out: Array | None = None) -> Array:
     """1 / (1 + exp(-x)), elementwise, with small relative error in both tails.
 
-    With e = exp(-|x|) this is 1 / (1 + e) for x >= 0 and e / (1 + e) for x < 0: exp never overflows.
+    With e = exp(-|x|) this is 1 / (1 + e) for x >= 0 and e / (1 + e) for x < 0: no exp overflows.
     ``out`` must not be x.
     """
     e = np.exp(minus_abs(x), out=out)
@@ -117,8 +117,8 @@ def gelu_tanh_argument_slope(x: Array) -> Array:
 def gaussian(x: Array) -> Array:
     """phi(x) = exp(-x^2 / 2) / sqrt(2 pi) for real x, with small relative error in the tails.
 
-    exp(-x^2/2) of the rounded square would lose x^2/2 units in the last place. So x = h + r with h a
-    multiple of 1/256: h^2/2 is exact, and exp(-h^2/2) exp(-r (x + h) / 2) has two small errors.
+    exp(-x^2/2) of the rounded square would lose x^2/2 units in the last place. So x = h + r with h
+    a multiple of 1/256: h^2/2 is exact, and exp(-h^2/2) exp(-r (x + h) / 2) has two small errors.
     Computed in float64, returned in the dtype of x.
     """
     z = np.clip(x, -_PHI_UNDERFLOWS, _PHI_UNDERFLOWS).astype(np.float64)

@@ -105,18 +105,12 @@ def load(
     tensors, header = read_tensors(path)
     params = _assemble(path, tensors)
     entry = _parse(path, header[_KEY], params) if _KEY in header else None
-    if entry is not None:
-        activations = _agree(path, entry["activations"], activations)
-    if activations is None or isinstance(activations, str):
-        fail(
-            f"{quote(path)} must come with the activations of its {len(params.layers)} layers",
-            "none" if activations is None else repr(activations),
-            "pass activations=(...), one per layer, such as ('relu', 'identity')",
-        )  # fmt: skip
-    if not (allow_nonfinite or np.isfinite(params.flat).all()):
-        _refuse_nonfinite(path, tensors)
-    model = MLP(params.sizes, tuple(_record(f) for f in activations))
-    return Stored(model, params, dict(header) if entry is None else entry["metadata"])
+    stored = None if entry is None else entry["activations"]
+    records = _resolve(path, stored, activations, len(params.layers))
+    if not allow_nonfinite:
+        _require_finite(path, tensors)
+    metadata = dict(header) if entry is None else entry["metadata"]
+    return Stored(MLP(params.sizes, records), params, metadata)
 
 
 def write_tensors(path: PathName, tensors: Mapping[str, Array], header: Mapping[str, str]) -> None:
@@ -151,22 +145,117 @@ def read_tensors(path: PathName) -> tuple[dict[str, Array], dict[str, str]]:
 
 
 def _assemble(path: PathName, tensors: Mapping[str, Array]) -> Params:
-    """Check names, dtypes and shapes, and put the layers into one vector."""
+    """Check names, shapes and dtypes, and put the layers into one vector."""
     found: dict[int, dict[str, Array]] = {}
-    prefix = None
+    prefixes: set[str] = set()
     for name, tensor in tensors.items():
         match = _NAME.fullmatch(name)
-        if match is None or match[1] != (match[1] if prefix is None else prefix):
+        prefixes.add(match[1] if match else "")
+        if match is None or len(prefixes) > 1:
             fail(
-                f"the tensors of {quote(path)} must be named N.weight and N.bias with one prefix",
+                f"the tensors of {quote(path)} must be named N.weight and N.bias after one prefix",
                 repr(name), "save the state_dict of an nn.Sequential of Linear layers",
             )  # fmt: skip
-        prefix = match[1]
         found.setdefault(int(match[2]), {})[match[3]] = tensor
     layers: list[tuple[Array, Array]] = []
-    dtype, width = next(iter(tensors.values())).dtype, None
-    for number, layer in sorted(found.items()):
-        for part in ("weight", "bias"):
-            if part not in layer:
-                fail()
+    for number, parts in sorted(found.items()):
+        W, b = (parts.get(part, np.zeros(())) for part in ("weight", "bias"))
+        kind, n_in = (layers[0][0].dtype, len(layers[-1][1])) if layers else (W.dtype, "n_in")
+        if (
+            W.ndim != 2 or W.size == 0 or b.shape != W.shape[:1] or n_in not in ("n_in", W.shape[1])
+            or {W.dtype, b.dtype} != {kind}
+        ):  # fmt: skip
+            held = " and ".join(f"{part} {describe(parts[part])}" for part in sorted(parts))
+            fail(
+                f"layer {number} of {quote(path)} must have weight (n_out, {n_in}) and bias "
+                f"(n_out,) of dtype {kind}",
+                held, "keep Linear layers only, and give each a bias",
+            )  # fmt: skip
+        layers.append((W.T, b))
+    if not layers:
+        fail(f"{quote(path)} must hold at least one layer", "no tensor", "save the model again")
     return Params.from_layers(layers)
+
+
+def _parse(path: PathName, text: str, params: Params) -> dict[str, Any]:
+    """Read our header entry, and compare its digest with the parameters."""
+    try:
+        entry = json.loads(text)
+    except (ValueError, RecursionError):
+        entry = None
+    version = entry.get("format") if isinstance(entry, dict) else None
+    if entry is None or version != _FORMAT:
+        fail(
+            f"{quote(path)} must have format {_FORMAT}", repr(version),
+            "update mlp_ref, or save the model again",
+        )  # fmt: skip
+    recorded = entry.pop("sha256", None)
+    whole = isinstance(entry.get("activations"), list) and isinstance(entry.get("metadata"), dict)
+    if not whole or recorded != _digest(entry, params):
+        fail(
+            f"{quote(path)} must match the SHA-256 digest in its header", "another digest",
+            "the file was damaged or edited: fetch it or save it again",
+        )  # fmt: skip
+    return dict(entry)
+
+
+def _resolve(
+    path: PathName, stored: list[str] | None, given: Sequence[str | Activation] | None, count: int
+) -> tuple[Activation, ...]:
+    """The records of the activations, from the file, from the caller, or from both if they agree."""
+    if isinstance(given, str) or (given is None and stored is None):
+        fail(
+            f"{quote(path)} must come with the activations of its {count} layers",
+            "none" if given is None else repr(given),
+            "pass activations=(...), one per layer, such as ('relu', 'identity')",
+        )  # fmt: skip
+    chosen = stored if given is None else given
+    names = [f if isinstance(f, str) else getattr(f, "name", None) for f in chosen or ()]
+    if len(names) != count or names != (stored or names):
+        wanted = f"{', '.join(map(str, stored))} as recorded" if stored else f"{count}, one per layer"
+        fail(
+            f"the activations of {quote(path)} must be {wanted}", describe(tuple(names)),
+            "name them from the first layer to the last",
+        )  # fmt: skip
+    return tuple(_record(f) for f in chosen or ())
+
+
+def _record(f: str | Activation) -> Activation:
+    if not isinstance(f, str):
+        return f
+    if f not in _RECORDS:
+        fail(
+            f"an activation must be one of {', '.join(_RECORDS)}", repr(f),
+            "correct the name, or pass your own record in activations=(...)",
+        )  # fmt: skip
+    return _RECORDS[f]
+
+
+def _require_finite(path: PathName, tensors: Mapping[str, Array]) -> None:
+    for name, tensor in tensors.items():
+        for index in np.argwhere(~np.isfinite(tensor))[:1]:
+            place = tuple(int(k) for k in index)
+            fail(
+                f"the parameters of {quote(path)} must be finite",
+                f"{tensor[place]} in {name} at {list(place)}",
+                "train again with a lower learning rate, or pass allow_nonfinite=True to look at it",
+            )  # fmt: skip
+
+
+def _digest(entry: Mapping[str, Any], params: Params) -> str:
+    numbers = params.flat.astype(params.dtype.newbyteorder("<"), copy=False)
+    shape = f"{params.dtype} {params.sizes}"
+    return sha256(f"{_json(entry)} {shape} ".encode() + numbers.tobytes()).hexdigest()
+
+
+def _json(entry: Mapping[str, Any]) -> str:
+    try:
+        text = json.dumps(entry, allow_nan=False, sort_keys=True)
+        if json.loads(text) == entry:
+            return text
+    except (TypeError, ValueError, RecursionError):
+        pass
+    fail(
+        "metadata must be what JSON keeps unchanged", describe(entry["metadata"]),
+        "use strings, finite numbers, lists, and mappings with strings as keys",
+    )  # fmt: skip

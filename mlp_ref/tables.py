@@ -33,7 +33,7 @@ class Table(NamedTuple):
     def column(self, name: str | None) -> int:
         """The index of the column ``name``, of the last one for None; `InputError` if none has it."""
         if name is None:
-            return self.values.shape[1] - 1
+            return int(self.values.shape[1]) - 1
         if name not in self.header:
             fail(
                 f"{quote(self.path)} must have a column {name!r}",

@@ -33,7 +33,7 @@ class Diverged(ArithmeticError):
 
 
 class Record(NamedTuple):
-    """One epoch. Loss and accuracy are means over the rows, each taken before its minibatch's step."""
+    """One epoch. Loss and accuracy are means over rows, each taken before its minibatch's step."""
 
     epoch: int
     step: int
@@ -67,7 +67,7 @@ class Snapshot(NamedTuple):
 
 
 def minibatches(x: Array, y: Array, batch_size: int) -> Batches:
-    """Batches of ``batch_size`` rows in an order that the generator shuffles; the last may be short.
+    """Batches of ``batch_size`` rows in a shuffled order; the last may be short.
 
     Every row is used once per epoch. Raises `InputError` if rows of x and y differ in number, or
     ``batch_size`` is not a positive integer.
@@ -179,8 +179,8 @@ def fit(
 ) -> tuple[Params, History]:
     """Minimise the mean loss over the rows of x (n, n_0) and y; return parameters and history.
 
-    ``patience`` stops after that many epochs in a row without a lower validation loss, and returns the
-    parameters of the best epoch. ``progress`` is called with the record of every epoch.
+    ``patience`` stops after that many epochs in a row without a lower validation loss, and returns
+    the parameters of the best epoch. ``progress`` is called with the record of every epoch.
     Raises `InputError` for bad arguments and `Diverged` when the loss is no longer finite.
     """
     if not isinstance(epochs, int | np.integer) or epochs < 1:

@@ -11,8 +11,8 @@ from mlp_ref.arithmetic import FLOAT64, Arithmetic, Array, Interval, representab
 
 __all__ = ["Bounded", "carry", "exactly"]
 
-# Bounds are sums, products and maxima of nonnegative float64 numbers, each with a relative error far
-# below this allowance for evaluating them.
+# Bounds are sums, products and maxima of nonnegative float64 numbers: evaluating them loses far
+# less than this.
 _EVALUATION = 1 + 2.0**-20
 
 
@@ -78,10 +78,10 @@ ErrorOf = Callable[..., Array]
 def carry(
     A: Arithmetic, value: Array, error: ErrorOf, *inputs: Bounded, stored: bool = True
 ) -> Bounded:
-    """Bound ``value``, computed from ``inputs``: error(A, *inputs) bounds the error in arithmetic A.
+    """Bound ``value``, computed from ``inputs``, by error(A, *inputs) in the arithmetic A.
 
-    The same formula with FLOAT64 and the inputs of the reference gives the radius. A tensor that is not
-    ``stored`` escapes the rounding on the way to memory.
+    The same formula with FLOAT64 and the inputs of the reference gives the radius. A tensor that is
+    not ``stored`` escapes the rounding on the way to memory.
     """
     value = np.asarray(value, np.float64)
     with np.errstate(all="ignore"):
@@ -100,9 +100,9 @@ def _clean(error: Array) -> Array:
 
 
 def _stored(A: Arithmetic, value: Array, radius: Array, error: Array) -> Array:
-    """Add the rounding of a tensor on its way to memory, twice: some libraries store an intermediate.
+    """Add the rounding of a tensor on its way to memory, twice: some store an intermediate.
 
-    A number that memory holds exactly is not changed; one that may exceed the largest is unbounded.
+    A number that memory holds exactly is not changed; one that may overflow is unbounded.
     """
     size = np.abs(value) + radius
     if A.u_store:

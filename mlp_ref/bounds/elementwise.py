@@ -23,9 +23,9 @@ def value_error(A: Arithmetic, f: Elementwise, z: Bounded) -> Array:
 def slope_error(A: Arithmetic, f: Elementwise, z: Bounded, a: Bounded) -> Array:
     """Bound |fl(f')(z^) - f'(z)| by sup|f''| E_z + jump + rounding.
 
-    Where a kink may lie between z and z^ the two can see different sides: the jump is the difference
-    of f' over the interval. Elsewhere the sign is decided and a piecewise linear f' is exact. Where
-    a = f(z) is rounded on its way to memory, f' computed from it inherits that rounding.
+    Where a kink may lie between z and z^ the two can see different sides: the jump is the
+    difference of f' over the interval. Elsewhere the sign is decided and a piecewise linear f' is
+    exact. Where a = f(z) is rounded on its way to memory, f' computed from it inherits that.
     """
     curvature = z.interval.sup(f.second, f.peaks)
     error = curvature * z.bound + f.slope_error(A, z.interval)

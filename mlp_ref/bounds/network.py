@@ -31,7 +31,7 @@ def require_exact(name: str, x: Array, arithmetic: Arithmetic) -> None:
     """Require that every entry of x is finite and a number of the arithmetic's tensors."""
     if not np.isfinite(x).all():
         k = int(np.flatnonzero(~np.isfinite(np.ravel(x)))[0])
-        fail(f"{name} must be finite", f"{np.ravel(x)[k]} at flat index {k}", "clean the data first")
+        fail(f"{name} must be finite", f"{np.ravel(x)[k]} at flat index {k}", "clean the data")
     if not np.array_equal(arithmetic.quantize(x).astype(np.float64), np.asarray(x, np.float64)):
         fail(
             f"{name} must be representable in {arithmetic.name}",
@@ -61,7 +61,7 @@ def derive(
     require_exact("params", params.flat, A)
     require_exact("x", x, A)
     theta, x64 = params.astype(np.float64), np.asarray(x, np.float64)
-    output, trace = model.forward(theta, x64)
+    _, trace = model.forward(theta, x64)
     bounds: dict[str, Bounded] = {}
     a = exactly(x64)
     for k, (layer, f) in enumerate(zip(theta.layers, model.activations, strict=True)):
@@ -75,7 +75,10 @@ def derive(
     if loss is not None and target is not None:
         if target.dtype.kind == "f":
             require_exact("target", target, A)
+            loss.check(output.astype(target.dtype), target)  # rows sum to one in their own dtype
             target = target.astype(np.float64)
+        else:
+            loss.check(output, target)
         _derive_backward(A, model, theta, exactly(x64), loss, target, bounds)
     return bounds
 
@@ -91,7 +94,9 @@ def _derive_backward(
 ) -> None:
     last = len(theta.layers) - 1
     output = bounds[f"a{last}"]
-    value, g_value = loss.value_and_grad(output.value, target)
+    with np.errstate(over="ignore"):
+        terms, count, grad = loss.parts(output.value, target)
+        value, g_value = terms.sum() / count, grad() / count
     bounds["loss"] = carry(A, value, lambda A, z: loss_error(A, loss, z, target), output)
     g = bounds["g"] = carry(A, g_value, lambda A, z: gradient_error(A, loss, z, target), output)
     for k in reversed(range(last + 1)):
@@ -133,4 +138,3 @@ def _vjp(A: Arithmetic, f: Activation, g: Bounded, z: Bounded, a: Bounded) -> Bo
         return carry(A, value, softmax_vjp_error, g, a)
     p = carry(A, SOFTMAX.value(z.value), softmax_error, z)
     return carry(A, value, log_softmax_vjp_error, g, p)
-

@@ -1,4 +1,4 @@
-"""The error of a matrix product, with or without a bias: dense layers, dW, db and dx are all one."""
+"""The error of a matrix product with or without a bias: a dense layer, dW, db and dx alike."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ def product_error(
 ) -> Array:
     """Bound |fl(x y + b) - (x y + b)| for x (m, k), y (k, n), b (n,), in any order of summation.
 
-    E = E_x |y^| + |x| E_y + gamma(k + 1 + scalings) (|x^| |y^| + |b|) + underflow, where ^ is computed,
-    k + 1 counts one product, k - 1 sums and the bias, and ``scalings`` are roundings of a common
-    factor such as 1/n at either end. Zero where `_is_exact`.
+    E = E_x |y^| + |x| E_y + gamma(k + 1 + scalings) (|x^| |y^| + |b|) + underflow, where ^ is
+    computed, k + 1 counts one product, k - 1 sums and the bias, and ``scalings`` are roundings of a
+    common factor such as 1/n at either end. Zero where `_is_exact`.
     """
     k = x.value.shape[1]
     b = np.zeros(y.value.shape[1]) if bias is None else np.abs(np.asarray(bias, np.float64))

@@ -1,7 +1,7 @@
-"""The error of softmax and log-softmax, without linearisation, and of their vector-Jacobian products.
+"""The error of softmax, log-softmax and their vector-Jacobian products, without linearisation.
 
-Per row, with C classes: p = softmax(z), m = max z, s = z - m, S = sum_k exp(s_k), l = -log p. Perturbing
-z by at most E changes p_j by a factor of at most exp(E_j + sum_k p_k expm1(E_k)) either way.
+Per row, with C classes: p = softmax(z), m = max z, s = z - m, S = sum_k exp(s_k), l = -log p.
+Perturbing z by at most E changes p_j by a factor of at most exp(E_j + sum_k p_k expm1(E_k)).
 """
 
 from __future__ import annotations

@@ -25,7 +25,7 @@ def derive_step(
 ) -> dict[str, Bounded]:
     """Bound the result of ``optimizer.step`` in the stated arithmetic.
 
-    Returns flat vectors (p,) by name: ``params``, and ``v`` (momentum) or ``m`` and ``v`` (Adam, AdamW).
+    Returns flat vectors (p,) by name: ``params``, and ``v`` (momentum) or ``m`` and ``v`` (Adam).
     Every hyperparameter may be rounded once; dyadic ones lose nothing.
     Raises `InputError` for input that is not finite or not representable, or another optimizer.
     """
@@ -40,7 +40,7 @@ def derive_step(
     values = {"params": after.flat}
     rate = optimizer.lr if lr is None else lr
     if isinstance(optimizer, SGD):
-        values |= {"v": m.flat for m in new.moments}
+        values |= {"v": new.moments[0].flat} if new.moments else {}
     elif isinstance(optimizer, Adam):
         values |= {"m": new.moments[0].flat, "v": new.moments[1].flat}
     else:

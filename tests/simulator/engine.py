@@ -49,7 +49,7 @@ class Engine:
 
     def given(self, x: Array, radius: Array) -> Number:
         """A value that was computed elsewhere with an error of at most ``radius``."""
-        return self.number(x)
+        return Number(self, self.rounded(x))
 
     def function(self, f: Callable[[Array], Array], x: Number) -> Number:
         """An elementary function, off by up to K units."""
@@ -204,6 +204,10 @@ class Adversary(Engine):
     def underflow(self, exact: Array) -> Array:
         """exact + s tiny."""
         return exact + self._sign(np.shape(exact)) * np.where(exact == 0, 0, self.A.tiny)
+
+    def constant(self, x: Any) -> Number:
+        """x (1 + s u): a constant does not underflow."""
+        return self.given(np.asarray(x, np.float64), (self.A.u - OPERATION) * np.abs(x))
 
     def given(self, x: Array, radius: Array) -> Number:
         """x + s radius."""

@@ -10,6 +10,9 @@ import math
 from collections.abc import Callable
 from typing import NamedTuple
 
+from mlp_ref.arithmetic import Interval
+from mlp_ref.rounding import sigmoid_value
+from mlp_ref.special import logistic
 from simulator.engine import Engine, Number
 
 INF = math.inf
@@ -212,4 +215,6 @@ SLOPES: dict[str, tuple[Formula, ...]] = {
 
 
 def _on(m: Engine, x: Number, f: Callable[[Number], Number]) -> Number:
-    return f(_sigmoid(m, x))
+    """f(s) of a sigmoid s that was computed before."""
+    at = Interval(x.value, x.value)
+    return f(m.given(logistic(x.value), sigmoid_value(m.A, at)))

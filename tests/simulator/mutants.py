@@ -1,0 +1,140 @@
+"""Weakened copies of a module of bounds: one term of one function removed or halved at a time.
+
+The list is generated from the source, so a new term is attacked as soon as it is written:
+
+* an operand of + is dropped, or halved; an operand of - is halved, or dropped if it is subtracted
+* an arm of a maximum is dropped
+* an argument of gamma, or of a function of the module, is halved
+* what is assigned or returned is halved
+* the interior extrema of a supremum are dropped
+
+A mutant is not always weaker: halving what is subtracted can raise a bound. The caller decides that
+from the numbers.
+"""
+
+from __future__ import annotations
+
+import ast
+import copy
+import types
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+_MAXIMA = ("maximum", "fmax")
+
+
+class Mutant(NamedTuple):
+    """One change: the function it is in, the line, and the expression before and after."""
+
+    function: str
+    line: int
+    before: str
+    after: str
+    tree: ast.Module
+
+    def __str__(self) -> str:
+        return f"{self.function}:{self.line}: {self.before}  ->  {self.after}"
+
+    def load(self, package: str) -> types.ModuleType:
+        """Execute the weakened source as a module of its own."""
+        module = types.ModuleType(f"{package}.weakened")
+        module.__package__ = package
+        exec(compile(self.tree, "<weakened>", "exec"), module.__dict__)
+        return module
+
+
+def mutants(source: str) -> Iterator[Mutant]:
+    """Every mutant of every function of a module, in the order of the source."""
+    tree = ast.parse(source)
+    local = {node.name for node in tree.body if isinstance(node, ast.FunctionDef)}
+    for k, function in enumerate(tree.body):
+        if not isinstance(function, ast.FunctionDef):
+            continue
+        for path, replacements in _sites(function, local):
+            for new in replacements:
+                changed = copy.deepcopy(tree)
+                old = _replace(changed.body[k], path, new)
+                ast.fix_missing_locations(changed)
+                yield Mutant(
+                    function.name, old.lineno, ast.unparse(old), ast.unparse(new), changed
+                )
+
+
+Path = tuple[tuple[str, int | None], ...]
+
+
+def _sites(function: ast.FunctionDef, local: set[str]) -> Iterator[tuple[Path, list[ast.expr]]]:
+    """Paths from the function to an expression, with what may stand in its place."""
+    for path, node, parent in _walk(function, (), function):
+        if not isinstance(node, ast.expr):
+            continue
+        found = [_half(node)] if _is_term(node, parent, local) else []
+        if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add):
+            found += [node.left, node.right]
+        if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Sub):
+            found += [node.left]
+        if isinstance(node, ast.Call) and _name(node.func) in _MAXIMA and len(node.args) == 2:
+            found += node.args
+        if isinstance(node, ast.Tuple) and isinstance(parent, ast.Call):
+            found += [ast.Tuple([], ast.Load())]
+        if found:
+            yield path, found
+
+
+def _walk(node: ast.AST, path: Path, parent: ast.AST) -> Iterator[tuple[Path, ast.AST, ast.AST]]:
+    yield path, node, parent
+    for field, value in ast.iter_fields(node):
+        if field in ("decorator_list", "returns", "annotation"):
+            continue
+        if isinstance(value, ast.AST):
+            yield from _walk(value, (*path, (field, None)), node)
+        elif isinstance(value, list):
+            for i, item in enumerate(value):
+                if isinstance(item, ast.AST):
+                    yield from _walk(item, (*path, (field, i)), node)
+
+
+def _is_term(node: ast.expr, parent: ast.AST, local: set[str]) -> bool:
+    """Whether half of the expression is a meaningful weakening."""
+    if isinstance(node, ast.Tuple | ast.Lambda | ast.Slice | ast.Constant | ast.Name | ast.Attribute):
+        literal = isinstance(node, ast.Constant) and isinstance(node.value, int | float)
+        if not (isinstance(node, ast.Name | ast.Attribute) or literal):
+            return False
+    if isinstance(parent, ast.BinOp) and isinstance(parent.op, ast.Add | ast.Sub):
+        return True
+    if isinstance(parent, ast.Assign | ast.AugAssign | ast.Return):
+        return node is parent.value
+    if isinstance(parent, ast.Tuple):
+        return not isinstance(node, ast.Constant) and isinstance(node.ctx, ast.Load) \
+            if isinstance(node, ast.Name) else True
+    if isinstance(parent, ast.Call) and node in parent.args:
+        name = _name(parent.func)
+        model = isinstance(node, ast.Name) and node.id in ("A", "z", "x")
+        return (name == "gamma" or name in local) and not model
+    return False
+
+
+def _name(function: ast.expr) -> str:
+    if isinstance(function, ast.Attribute):
+        return function.attr
+    return function.id if isinstance(function, ast.Name) else ""
+
+
+def _half(node: ast.expr) -> ast.expr:
+    return ast.BinOp(ast.Constant(0.5), ast.Mult(), copy.deepcopy(node))
+
+
+def _replace(root: ast.AST, path: Path, new: ast.expr) -> ast.expr:
+    node: Any = root
+    for field, index in path[:-1]:
+        node = getattr(node, field)
+        node = node if index is None else node[index]
+    field, index = path[-1]
+    if index is None:
+        old = getattr(node, field)
+        setattr(node, field, copy.deepcopy(new))
+    else:
+        old = getattr(node, field)[index]
+        getattr(node, field)[index] = copy.deepcopy(new)
+    assert isinstance(old, ast.expr)
+    return old
