@@ -74,7 +74,7 @@ def _sites(function: ast.FunctionDef, local: set[str]) -> Iterator[tuple[Path, l
         if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Sub):
             found += [node.left]
         if isinstance(node, ast.Call) and _name(node.func) in _MAXIMA and len(node.args) == 2:
-            found += node.args
+            found += [arm for arm in node.args if not isinstance(arm, ast.Constant)]
         if isinstance(node, ast.Tuple) and isinstance(parent, ast.Call):
             found += [ast.Tuple([], ast.Load())]
         if found:
