@@ -103,7 +103,8 @@ def _is_term(node: ast.expr, parent: ast.AST, local: set[str]) -> bool:
     if isinstance(parent, ast.BinOp) and isinstance(parent.op, ast.Add | ast.Sub):
         return True
     if isinstance(parent, ast.Assign | ast.AugAssign | ast.Return):
-        return node is parent.value
+        record = isinstance(node, ast.Call) and _titled(node)
+        return node is parent.value and not record
     if isinstance(parent, ast.Tuple):
         return not isinstance(node, ast.Constant) and isinstance(node.ctx, ast.Load) \
             if isinstance(node, ast.Name) else True
@@ -112,6 +113,11 @@ def _is_term(node: ast.expr, parent: ast.AST, local: set[str]) -> bool:
         model = isinstance(node, ast.Name) and node.id in ("A", "z", "x")
         return (name == "gamma" or name in local) and not model
     return False
+
+
+def _titled(call: ast.Call) -> bool:
+    """Whether the call makes a record, whose half means nothing."""
+    return _name(call.func).lstrip("_")[:1].isupper()
 
 
 def _name(function: ast.expr) -> str:
