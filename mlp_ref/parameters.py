@@ -7,15 +7,17 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from math import sqrt
 from types import MappingProxyType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.random import Generator
 from numpy.typing import DTypeLike
 
 from mlp_ref.arithmetic import Array
 from mlp_ref.checks import describe, fail
 from mlp_ref.dense import Layer
+
+if TYPE_CHECKING:  # importing numpy.random takes a tenth of the time of numpy
+    from numpy.random import Generator
 
 __all__ = ["INITIALIZERS", "Initializer", "Params", "initialize", "require_sizes"]
 
@@ -126,7 +128,7 @@ class Initializer:
 
     name: str
     weight: Callable[[int, int, Generator, tuple[int, ...]], Array]
-    bias: Callable[[int, int, Generator, tuple[int, ...]], Array] = lambda n_in, n_out, rng, shape: (
+    """How to draw W (n_in, n_out) and b (n_out,): each from ``(n_in, n_out, rng, shape)``."""
         np.zeros(shape)
     )
 
