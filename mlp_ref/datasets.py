@@ -1,6 +1,6 @@
 """Data: the handwritten digits that come with the package, and tables of the user's own.
 
-Rows are samples. A file is read whole or refused in one line; nothing is dropped, guessed or filled.
+Rows are samples. A file is read whole or refused in one line: nothing is dropped or filled in.
 """
 
 from __future__ import annotations
@@ -78,7 +78,7 @@ class Dataset:
 
 
 def load_digits(dtype: DTypeLike = np.float64) -> Dataset:
-    """The 1,797 handwritten digits: x (1797, 64), 8 by 8 pixels row by row, and y (1797,) in 0 ... 9.
+    """The 1,797 handwritten digits: x (1797, 64), 8 by 8 pixels row by row, and y (1797,), 0 to 9.
 
     A pixel counts the ink in a block of 4 by 4, 0 to 16; x is that count / 16, exact in float32
     and float64. This is the test part of the UCI set, in the order that scikit-learn gives it.

@@ -122,15 +122,17 @@ class Params:
         return self.like(self.flat.astype(dtype))
 
 
+def _zero_bias(n_in: int, n_out: int, rng: Generator, shape: tuple[int, ...]) -> Array:
+    return np.zeros(shape)
+
+
 @dataclass(frozen=True)
 class Initializer:
-    """How to draw the weights of one layer: W and b from ``draw(n_in, n_out, rng, shape)``."""
+    """How to draw W (n_in, n_out) and b (n_out,) of a layer: each from (n_in, n_out, rng, shape)."""
 
     name: str
     weight: Callable[[int, int, Generator, tuple[int, ...]], Array]
-    """How to draw W (n_in, n_out) and b (n_out,): each from ``(n_in, n_out, rng, shape)``."""
-        np.zeros(shape)
-    )
+    bias: Callable[[int, int, Generator, tuple[int, ...]], Array] = _zero_bias
 
 
 def _uniform(limit: Callable[[int, int], float]) -> Callable[..., Array]:

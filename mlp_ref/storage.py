@@ -1,12 +1,12 @@
 """Model files: safetensors, with the names and the layout of a PyTorch nn.Sequential state_dict.
 
-Layer l of a network is module i of the sequence: tensor ``i.weight`` (n_out, n_in), the transpose of
-W, and ``i.bias`` (n_out,). An activation is a module of its own and takes one number, the identity
-takes none: (tanh, identity) gives 0.weight, 0.bias, 2.weight, 2.bias.
+Layer l of a network is module i of the sequence: tensor ``i.weight`` (n_out, n_in), the transpose
+of W, and ``i.bias`` (n_out,). An activation is a module of its own and takes one number, the
+identity takes none: (tanh, identity) gives 0.weight, 0.bias, 2.weight, 2.bias.
 
 The header has the one key ``mlp_ref``: JSON with the version of this format, the names of the
-activations, the user's metadata, and a SHA-256 digest of these and all parameters, so that a flipped
-bit is noticed. (One key, because the order of several is not fixed: equal models give equal bytes.)
+activations, the user's metadata, and a SHA-256 digest of these and all parameters, so that a
+flipped bit is noticed. One key, because the order of several varies: equal models give equal bytes.
 """
 
 from __future__ import annotations
@@ -202,7 +202,7 @@ def _parse(path: PathName, text: str, params: Params) -> dict[str, Any]:
 def _resolve(
     path: PathName, stored: list[str] | None, given: Sequence[str | Activation] | None, count: int
 ) -> tuple[Activation, ...]:
-    """The records of the activations, from the file, from the caller, or from both if they agree."""
+    """The activations that the file names, or the caller, or both if they agree."""
     if isinstance(given, str) or (given is None and stored is None):
         fail(
             f"{quote(path)} must come with the activations of its {count} layers",
@@ -238,7 +238,7 @@ def _require_finite(path: PathName, tensors: Mapping[str, Array]) -> None:
             fail(
                 f"the parameters of {quote(path)} must be finite",
                 f"{tensor[place]} in {name} at {list(place)}",
-                "train again with a lower learning rate, or pass allow_nonfinite=True to look at it",
+                "train with a lower learning rate, or pass allow_nonfinite=True to inspect them",
             )  # fmt: skip
 
 

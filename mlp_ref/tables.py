@@ -31,7 +31,7 @@ class Table(NamedTuple):
         return _where(self.path, self.lines[row], column, self.header)
 
     def column(self, name: str | None) -> int:
-        """The index of the column ``name``, of the last one for None; `InputError` if none has it."""
+        """The index of column ``name``, of the last one for None; `InputError` without it."""
         if name is None:
             return int(self.values.shape[1]) - 1
         if name not in self.header:
