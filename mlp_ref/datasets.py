@@ -207,9 +207,11 @@ def _npz_part(path: PathName, name: str, vector: bool = False) -> _Part:
 
 
 def _npz_array(path: PathName, name: str) -> Array:
-    file = require_file(path)
     try:
-        with np.load(file, allow_pickle=False) as arrays:
+        with require_file(path).open("rb") as file:
+            arrays = np.load(file, allow_pickle=False)
+            if isinstance(arrays, np.ndarray):
+                raise TypeError("one array")
             if name in arrays:
                 return np.asarray(arrays[name])
             held = ", ".join(arrays) or "no array"

@@ -128,7 +128,7 @@ def _zero_bias(n_in: int, n_out: int, rng: Generator, shape: tuple[int, ...]) ->
 
 @dataclass(frozen=True)
 class Initializer:
-    """How to draw W (n_in, n_out) and b (n_out,) of a layer: each from (n_in, n_out, rng, shape)."""
+    """How to draw W (n_in, n_out) and b (n_out,): each from (n_in, n_out, rng, shape)."""
 
     name: str
     weight: Callable[[int, int, Generator, tuple[int, ...]], Array]

@@ -126,31 +126,27 @@ def softplus_slope(A: Arithmetic, z: Interval) -> Array:
 def silu_value(A: Arithmetic, z: Interval) -> Array:
     """Of x s and of x / (1 + exp(-x)), s = sigmoid(x)."""
     width = z.magnitude
-    return A.gamma(A.K + 3) * width * z.sup(logistic) + 4 * (1 + width) * A.tiny
+    return A.gamma(A.K + 3) * width * z.sup(logistic) + (4 * width + 1) * A.tiny
 
 
 def silu_slope(A: Arithmetic, z: Interval) -> Array:
-    """Of s (1 + x (1 - s)), s + x s (1 - s), s + a (1 - s) and s(x) (1 + x s(-x)).
-
-    As products of s(x) and s(-x) the terms have a small relative error; 1 - s inherits that of s.
-    """
+    """Of s (1 + x (1 - s)), s + x s (1 - s), s + a (1 - s) and s(x) (1 + x s(-x))."""
     s, width = z.sup(logistic), z.magnitude
-    terms = A.gamma(A.K + 4) * s + A.gamma(2 * A.K + 7) * width * z.sup(logistic_slope, (0.0,))
-    inherited = (1 + A.gamma(A.K + 6)) * width * s * (A.gamma(A.K + 2) * s)
-    return np.asarray(terms + inherited + 10 * (1 + width) * A.tiny)
+    terms = A.gamma(A.K + 4) * s + A.gamma(A.K + 7) * width * s
+    return np.asarray(terms + 10 * (1 + width) * A.tiny)
 
 
 def _normal_cdf(A: Arithmetic, z: Interval) -> Array:
     """Of Phi as (1 + erf(x / sqrt 2)) / 2 and as erfc(-x / sqrt 2) / 2, x / sqrt 2 with 3 roundings."""
     cdf, half_erf = z.sup(normal_cdf), np.minimum(0.5, 0.4 * z.magnitude)
     shift = A.gamma(3) * z.magnitude * _stretched_gaussian(A, z)
-    by_erf = _then(A, 1, cdf, A.K * A.u * half_erf + (1 + A.K * A.u) * shift)
-    return np.maximum(by_erf, _then(A, A.K, cdf, shift)) + 4 * A.tiny
+    by_erf = _then(A, 1, cdf, _then(A, A.K, half_erf, shift))
+    return np.maximum(by_erf, _then(A, A.K, cdf, shift)) + 3 * A.tiny
 
 
 def _stretched_gaussian(A: Arithmetic, z: Interval) -> Array:
-    """phi where the rounding of x and x^2 takes it: no closer to 0 than |x| (1 - gamma_7)."""
-    return z.sup(lambda x: gaussian(x * (1 - min(A.gamma(7), 1.0))), (0.0,))
+    """phi as far up as the rounding of x^2 takes it: (x / sqrt 2)^2 has at most 7 roundings."""
+    return z.sup(lambda x: gaussian(x * np.sqrt(1 - min(A.gamma(7), 1))), (0.0,))
 
 
 def gelu_value(A: Arithmetic, z: Interval) -> Array:
@@ -159,57 +155,53 @@ def gelu_value(A: Arithmetic, z: Interval) -> Array:
 
 
 def gelu_slope(A: Arithmetic, z: Interval) -> Array:
-    """Of Phi + x phi, phi as exp(-x^2 / 2) / sqrt(2 pi) and as the derivative of erf(x / sqrt 2) / 2.
-
-    x^2 / 2 = (x / sqrt 2)^2 has at most 7 roundings.
-    """
+    """Of Phi + x phi, phi as exp(-x^2 / 2) / sqrt(2 pi) and as the derivative of erf(x / sqrt 2) / 2."""
     width, density = np.minimum(z.magnitude, 40), _stretched_gaussian(A, z)
     product = _then(A, A.K + 6, width * density, A.gamma(7) * width**3 / 2 * density)
     size = z.sup(normal_cdf) + width * density
-    return _then(A, 1, size, _normal_cdf(A, z) + product) + 8 * (1 + z.magnitude) * A.tiny
+    return _then(A, 1, size, _normal_cdf(A, z) + product) + (4 * z.magnitude + 2) * A.tiny
 
 
 class _GeluTanh(NamedTuple):
-    """The parts of gelu_tanh: t = tanh(q) and 1 + t = 2 sigmoid(2 q), with their errors."""
+    """The parts of gelu_tanh: t = tanh(q) and 1 + t = 2 sigmoid(2 q), and their errors."""
 
     t: Array
-    t_error: Array
-    sum: Array
-    sum_error: Array
-    slope: Array  # sech(q)^2
-    by_logistic: Array  # error of sech(q)^2 as 4 e / (1 + e)^2
+    one_plus_t: Array
+    sech2: Array
+    error: Array  # of 1 + t, at least that of t
 
 
 def _gelu_tanh(A: Arithmetic, z: Interval) -> _GeluTanh:
     """q has 7 roundings; the error K u of exp acts as a shift of q by gamma(K) / 2."""
-    q, half = z.sup(gelu_tanh_argument), A.gamma(A.K) / 2
+    half = A.gamma(A.K) / 2
 
     def stretched(x: Array) -> Array:
-        near = np.abs(gelu_tanh_argument(x)) * (1 - min(A.gamma(7), 1.0)) - half
+        near = np.abs(gelu_tanh_argument(x)) * (1 - min(A.gamma(7), 1)) - half
         return sech2(np.maximum(near, 0))
 
-    slope, far = z.sup(stretched, (0.0,)), A.gamma(7) * q
+    q, slope = A.gamma(7) * z.sup(gelu_tanh_argument), z.sup(stretched, (0.0,))
     t = z.sup(lambda x: np.tanh(gelu_tanh_argument(x)))
-    t_error = far * slope + A.K * A.u * (t + far * slope)
-    total = 2 * z.sup(lambda x: logistic(2 * gelu_tanh_argument(x)))
-    sum_error = np.maximum(_then(A, 1, total, t_error), _then(A, 2, total, (far + half) * slope))
-    by_logistic = _then(A, A.K + 4, slope, 2 * t * far * slope)
-    return _GeluTanh(t, t_error, total, sum_error, slope, by_logistic)
+    one_plus_t = 2 * z.sup(lambda x: logistic(2 * gelu_tanh_argument(x)))
+    t_error = _then(A, A.K, t, q * slope)
+    by_logistic = _then(A, 2, one_plus_t, (q + half) * slope)
+    error = np.maximum(_then(A, 1, one_plus_t, t_error), by_logistic)
+    return _GeluTanh(t, one_plus_t, slope, error)
 
 
 def gelu_tanh_value(A: Arithmetic, z: Interval) -> Array:
     """Of x (1 + tanh q) / 2 and of x sigmoid(2 q)."""
     parts, width = _gelu_tanh(A, z), z.magnitude
-    return width * _then(A, 1, parts.sum, parts.sum_error) / 2 + 8 * (1 + width) * A.tiny
+    return width * _then(A, 1, parts.one_plus_t, parts.error) / 2 + (4 * width + 3) * A.tiny
 
 
 def gelu_tanh_slope(A: Arithmetic, z: Interval) -> Array:
-    """Of (1 + t) / 2 + x q' (1 - t^2) / 2 and of s + 2 x q' s (1 - s), s = sigmoid(2 q)."""
+    """Of (1 + t) / 2 + x q' (1 - t^2) / 2 and of s + 2 x q' s (1 - s), s = sigmoid(2 q).
+
+    q' has 7 roundings, 1 - t^2 as (1 - t) (1 + t) 3, the products and the sum another 3.
+    """
     parts = _gelu_tanh(A, z)
     width = z.magnitude * (0.7978845608028655 * (1 + 0.134145 * np.square(z.magnitude)))  # |x q'|
-    from_t = _one_minus_square(
-        A, parts.t, parts.slope, np.maximum(parts.t_error, parts.sum_error)
-    )
-    product = width * _then(A, 9, parts.slope, np.maximum(from_t, parts.by_logistic))
-    size, error = parts.sum + width * parts.slope, parts.sum_error + product
-    return _then(A, 1, size, error) / 2 + 12 * (1 + width) * A.tiny
+    square = (2 * parts.t + parts.error) * parts.error + A.gamma(1) * np.square(parts.t)
+    product = width * _then(A, 14, parts.sech2, square)
+    total = _then(A, 1, parts.one_plus_t, parts.error)
+    return (total + product) / 2 + 12 * (1 + width) * A.tiny

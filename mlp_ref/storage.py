@@ -203,21 +203,25 @@ def _resolve(
     path: PathName, stored: list[str] | None, given: Sequence[str | Activation] | None, count: int
 ) -> tuple[Activation, ...]:
     """The activations that the file names, or the caller, or both if they agree."""
-    if isinstance(given, str) or (given is None and stored is None):
+    chosen = stored if given is None else given
+    if isinstance(chosen, str) or not isinstance(chosen, Sequence):
         fail(
             f"{quote(path)} must come with the activations of its {count} layers",
-            "none" if given is None else repr(given),
+            "none" if chosen is None else describe(chosen),
             "pass activations=(...), one per layer, such as ('relu', 'identity')",
         )  # fmt: skip
-    chosen = stored if given is None else given
-    names = [f if isinstance(f, str) else getattr(f, "name", None) for f in chosen or ()]
-    if len(names) != count or names != (stored or names):
-        wanted = f"{', '.join(map(str, stored))} as recorded" if stored else f"{count}, one per layer"
+    names = tuple(f if isinstance(f, str) else getattr(f, "name", None) for f in chosen)
+    if len(names) != count:
         fail(
-            f"the activations of {quote(path)} must be {wanted}", describe(tuple(names)),
-            "name them from the first layer to the last",
+            f"{quote(path)} must have {count} activations, one per layer", describe(names),
+            "name them from the first layer to the last, 'identity' where there is none",
         )  # fmt: skip
-    return tuple(_record(f) for f in chosen or ())
+    if stored is not None and names != tuple(stored):
+        fail(
+            f"the activations of {quote(path)} must be {', '.join(map(str, stored))}, as recorded",
+            describe(names), "leave activations out",
+        )  # fmt: skip
+    return tuple(_record(f) for f in chosen)
 
 
 def _record(f: str | Activation) -> Activation:

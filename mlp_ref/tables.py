@@ -88,11 +88,11 @@ def _rows(path: Path) -> Iterator[tuple[int, list[str]]]:
                 if cells:
                     yield reader.line_num, cells
                 blank = blank or (0 if cells else reader.line_num)
-    except (UnicodeDecodeError, csv.Error) as error:
-        fail(
-            f"{quote(path)} must be a CSV file in UTF-8", repr(str(error)),
-            "export the table again, separated by commas",
-        )  # fmt: skip
+    except UnicodeDecodeError as error:
+        fail(f"{quote(path)} must be UTF-8 text", repr(str(error)), "export the table as UTF-8")
+    except csv.Error as error:
+        where = f"{quote(path)} line {reader.line_num}"
+        fail(f"{where} must be a row of a CSV file", repr(str(error)), "correct the quotes")
 
 
 def _header(path: Path, line: int, cells: list[str]) -> tuple[str, ...]:

@@ -21,8 +21,9 @@ from mlp_ref.arithmetic import FLOAT32, FLOAT64, Array, Interval
 ARITHMETICS = {
     "p = 24": FLOAT32,
     "p = 11": replace(FLOAT32, u=2.0**-11),
-    "p = 8": replace(FLOAT32, u=2.0**-8),
-    "p = 8, exact functions": replace(FLOAT32, u=2.0**-8, K=0.125),
+    "p = 8": replace(FLOAT64, u=2.0**-8),
+    "p = 8, exact functions": replace(FLOAT64, u=2.0**-8, K=0.125),
+    "p = 5": replace(FLOAT64, u=2.0**-5, K=4.0),
     "p = 24, exact functions": replace(FLOAT32, K=0.125),
     "underflow": replace(FLOAT32, u=2.0**-40, K=0.125, tiny=2.0**-16),
 }
@@ -51,6 +52,9 @@ def _widened(found: Finding, rng: np.random.Generator) -> tuple[Interval, Findin
     """Random intervals between the points, each with the largest error inside."""
     first = rng.integers(0, len(found.x), INTERVALS)
     last = np.minimum(first + rng.integers(1, len(found.x), INTERVALS) // 4, len(found.x) - 1)
+    half = np.abs(found.x[:: 8])
+    first = np.append(first, np.searchsorted(found.x, -half))
+    last = np.append(last, np.searchsorted(found.x, half, side="right") - 1)
     inside = [slice(i, j + 1) for i, j in zip(first, last, strict=True)]
     error = np.array([found.error[s].max() for s in inside])
     radius = np.array([found.radius[s].max() for s in inside])
@@ -78,7 +82,18 @@ def test_no_formula_exceeds_its_bound(name: str, derivative: bool) -> None:
 
 
 def verdict(mutant: Mutant) -> str:
-    """killed: an attack exceeds the weakened bound; stronger: it is nowhere smaller; else survived."""
+    """What became of a mutant.
+
+    killed: an attack exceeds the weakened bound; stronger: the bound is nowhere smaller; void: it is
+    no program; else survived.
+    """
+    try:
+        return _verdict(mutant)
+    except TypeError:
+        return "void"
+
+
+def _verdict(mutant: Mutant) -> str:
     module, smaller, larger = mutant.load("mlp_ref"), False, False
     for name, derivative in KINDS:
         for z, found in findings(name, derivative):

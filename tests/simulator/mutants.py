@@ -9,7 +9,7 @@ The list is generated from the source, so a new term is attacked as soon as it i
 * the interior extrema of a supremum are dropped
 
 A mutant is not always weaker: halving what is subtracted can raise a bound. The caller decides that
-from the numbers.
+from the numbers. Half of a record or of nothing raises TypeError: that is no mutant.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ Path = tuple[tuple[str, int | None], ...]
 def _sites(function: ast.FunctionDef, local: set[str]) -> Iterator[tuple[Path, list[ast.expr]]]:
     """Paths from the function to an expression, with what may stand in its place."""
     for path, node, parent in _walk(function, (), function):
-        if not isinstance(node, ast.expr):
+        if not isinstance(node, ast.expr) or _is_zero(node):
             continue
         found = [_half(node)] if _is_term(node, parent, local) else []
         if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add):
@@ -103,8 +103,7 @@ def _is_term(node: ast.expr, parent: ast.AST, local: set[str]) -> bool:
     if isinstance(parent, ast.BinOp) and isinstance(parent.op, ast.Add | ast.Sub):
         return True
     if isinstance(parent, ast.Assign | ast.AugAssign | ast.Return):
-        record = isinstance(node, ast.Call) and _titled(node)
-        return node is parent.value and not record
+        return node is parent.value
     if isinstance(parent, ast.Tuple):
         return not isinstance(node, ast.Constant) and isinstance(node.ctx, ast.Load) \
             if isinstance(node, ast.Name) else True
@@ -115,9 +114,9 @@ def _is_term(node: ast.expr, parent: ast.AST, local: set[str]) -> bool:
     return False
 
 
-def _titled(call: ast.Call) -> bool:
-    """Whether the call makes a record, whose half means nothing."""
-    return _name(call.func).lstrip("_")[:1].isupper()
+def _is_zero(node: ast.expr) -> bool:
+    zeros = isinstance(node, ast.Call) and _name(node.func) == "zeros_like"
+    return zeros or (isinstance(node, ast.Constant) and node.value == 0)
 
 
 def _name(function: ast.expr) -> str:

@@ -1,0 +1,69 @@
+"""The command line: ``mlp-ref verify | train | predict | gradcheck``."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from typing import NoReturn
+
+from mlp_ref import __version__
+from mlp_ref.checks import InputError
+from mlp_ref.commands import gradcheck, predict, train, verify
+from mlp_ref.training import Diverged
+
+__all__ = ["main"]
+
+_COMMANDS = {"verify": verify, "train": train, "predict": predict, "gradcheck": gradcheck}
+_INTERRUPTED, _BROKEN_PIPE = 130, 141  # as a shell reports SIGINT and SIGPIPE
+
+
+class _Parser(argparse.ArgumentParser):
+    """Usage errors take one line, as all errors do."""
+
+    def error(self, message: str) -> NoReturn:
+        raise InputError(f"{message}; see {self.prog} --help")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(
+        prog="mlp-ref",
+        description="A numerically verified multi-layer perceptron, and a gate for all others.",
+    )
+    parser.add_argument("--version", action="version", version=f"mlp-ref {__version__}")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    for name, module in _COMMANDS.items():
+        first = module.DESCRIPTION.split(",")[0].split(".")[0].replace("\n", " ")
+        child = commands.add_parser(
+            name, help=first, description=module.DESCRIPTION,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )  # fmt: skip
+        module.add_arguments(child)
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit status; every foreseeable error is one line on stderr."""
+    try:
+        args = _parser().parse_args(argv)
+        status = _COMMANDS[args.command].run(args)
+        sys.stdout.flush()
+        return status
+    except SystemExit as stop:  # --help and --version
+        return int(stop.code or 0)
+    except KeyboardInterrupt:
+        return _complain("interrupted", _INTERRUPTED)
+    except BrokenPipeError:
+        # The reader has gone; Python would complain once more when it flushes at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return _BROKEN_PIPE
+    except (InputError, Diverged) as error:
+        return _complain(str(error), 2)
+    except MemoryError:
+        return _complain("the data must fit into memory", 2)
+
+
+def _complain(message: str, status: int) -> int:
+    sys.stderr.write(f"mlp-ref: error: {' '.join(message.split())}\n")
+    return status

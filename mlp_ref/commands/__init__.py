@@ -1,0 +1,1 @@
+"""The commands of ``mlp-ref``, one module each: options, and what they print."""

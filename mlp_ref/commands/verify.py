@@ -1,0 +1,123 @@
+"""``mlp-ref verify``: judge a subject on every case."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from fnmatch import fnmatchcase
+
+from mlp_ref.arithmetic import Arithmetic
+from mlp_ref.checks import fail
+from mlp_ref.commands.terminal import output, progress
+from mlp_ref.files import atomic_path
+from mlp_ref.gate.cases import CASE_ARITHMETICS, Case, build_cases
+from mlp_ref.gate.expectations import expectations_of
+from mlp_ref.gate.report_jsonl import header_line, result_lines, summary_line
+from mlp_ref.gate.run import Summary, run_cases
+from mlp_ref.subjects import SUBJECTS, Subject, load_python
+
+__all__ = ["add_arguments", "run"]
+
+DESCRIPTION = """\
+Judge an implementation on networks over all activations and losses, forward and backward, on real
+digits and at edges, entry by entry under bounds derived from rounding-error analysis.
+
+exit status: 0 conforms, 1 does not, 2 usage, 3 fewer cases judged than --require,
+5 an expected failure no longer fails"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The options of ``verify``."""
+    parser.add_argument(
+        "subject", nargs="?", default="numpy",
+        help=f"{', '.join(SUBJECTS)}, or py:module:object (default: numpy)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--arithmetic", action="append", metavar="NAME",
+        help="judge in this arithmetic only: float32 or float64; may be repeated",
+    )  # fmt: skip
+    parser.add_argument(
+        "--only", metavar="PATTERN", help="cases whose id matches, such as '*softplus*' or 'digits*'"
+    )
+    parser.add_argument(
+        "--require", type=int, default=1, metavar="N", help="exit with 3 if fewer cases are judged"
+    )
+    parser.add_argument("--jsonl", metavar="FILE", help="write one JSON line per tensor")
+    parser.add_argument("--list", action="store_true", help="list the ids of the cases and stop")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run the cases, print the report and return the exit status."""
+    subject = _subject(args.subject)
+    arithmetics = _arithmetics(subject, args.arithmetic)
+    cases = _cases(arithmetics, args.only)
+    if args.list:
+        sys.stdout.writelines(f"{case.id}\n" for case in cases)
+        return 0
+    console = output()
+    from mlp_ref.gate.report_terminal import Tally, render
+
+    expectations = expectations_of(subject.name)
+    summary, tally = Summary(args.require, expectations), Tally()
+    with _lines(args.jsonl) as write, progress(len(cases), subject.name) as advance:
+        write(header_line(subject, tuple(a.name for a in arithmetics), len(cases)))
+        for report in run_cases(subject, cases, expectations):
+            summary.add(report)
+            tally.add(report)
+            for line in result_lines(report):
+                write(line)
+            advance(report.case.id)
+        write(summary_line(summary))
+    console.print(render(subject, tally, summary))
+    return summary.status
+
+
+def _subject(name: str) -> Subject:
+    if name.startswith("py:"):
+        return load_python(name)
+    if name not in SUBJECTS:
+        fail(f"a subject must be {', '.join(SUBJECTS)} or py:module:object", repr(name), "choose one")
+    return SUBJECTS[name]()
+
+
+def _arithmetics(subject: Subject, names: list[str] | None) -> tuple[Arithmetic, ...]:
+    """The arithmetics that were asked for and that the subject declares."""
+    known = {a.name: a for a in CASE_ARITHMETICS}
+    for name in names or ():
+        if name not in known:
+            fail(f"--arithmetic must be {' or '.join(known)}", repr(name), "choose one")
+        if name not in subject.arithmetics:
+            fail(
+                f"--arithmetic must be one that {subject.name} declares: "
+                f"{', '.join(subject.arithmetics)}", repr(name), "leave --arithmetic out",
+            )  # fmt: skip
+    chosen = tuple(a for a in CASE_ARITHMETICS if a.name in (names or subject.arithmetics))
+    if not chosen:
+        fail(
+            f"{subject.name} must declare {' or '.join(known)}", ", ".join(subject.arithmetics),
+            "the cases exist in these arithmetics",
+        )  # fmt: skip
+    return chosen
+
+
+def _cases(arithmetics: tuple[Arithmetic, ...], pattern: str | None) -> list[Case]:
+    cases = list(build_cases(arithmetics))
+    chosen = [case for case in cases if pattern is None or fnmatchcase(case.id, pattern)]
+    if not chosen:
+        fail(
+            f"--only must match the id of a case, such as {cases[0].id}", repr(pattern),
+            "see mlp-ref verify --list",
+        )  # fmt: skip
+    return chosen
+
+
+@contextmanager
+def _lines(path: str | None) -> Iterator[Callable[[str], object]]:
+    """Yield a function that writes lines into ``path``, which appears when all are written."""
+    if path is None:
+        yield lambda line: None
+        return
+    with atomic_path(path) as temporary, temporary.open("w", encoding="utf-8") as file:
+        yield file.write

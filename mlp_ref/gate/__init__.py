@@ -1,0 +1,1 @@
+"""The gate: cases, judge, runner, hints and reports."""

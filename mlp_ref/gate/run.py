@@ -1,0 +1,174 @@
+"""The runner: ask a subject every case, judge every tensor, count everything.
+
+A case ends in exactly one verdict, and each of its tensors in exactly one, so that every
+denominator is known before the subject is called.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from difflib import get_close_matches
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+
+from mlp_ref.gate.cases import Case
+from mlp_ref.gate.expectations import Expectation
+from mlp_ref.gate.hints import explain
+from mlp_ref.gate.judge import Result, Verdict, judge
+from mlp_ref.subjects import Subject
+
+__all__ = ["CaseReport", "Summary", "run_case", "run_cases"]
+
+
+@dataclass(frozen=True)
+class CaseReport:
+    """The outcome of one case: the worst of its tensors' verdicts; skip if none was compared.
+
+    ``expectations`` tensor -> id of the expectation that names its failure
+    ``hint``         what the numbers say about the first tensor that fails unexpectedly
+    """
+
+    case: Case
+    results: tuple[Result, ...]
+    seconds: float = 0.0
+    hint: str = ""
+    expectations: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def verdict(self) -> Verdict:
+        """error before fail before pass before skip."""
+        found = {result.verdict for result in self.results}
+        order = (Verdict.ERROR, Verdict.FAIL, Verdict.PASS)
+        return next((verdict for verdict in order if verdict in found), Verdict.SKIP)
+
+    @property
+    def failures(self) -> tuple[Result, ...]:
+        """The failing tensors, in the order of computation."""
+        return tuple(r for r in self.results if r.verdict == Verdict.FAIL)
+
+    @property
+    def unexpected(self) -> tuple[Result, ...]:
+        """The failures that no expectation names."""
+        return tuple(r for r in self.failures if r.tensor not in self.expectations)
+
+
+def run_case(subject: Subject, case: Case, expectations: Sequence[Expectation] = ()) -> CaseReport:
+    """Ask one case. Whatever the subject raises, `SystemExit` included, is an error of this case."""
+    begin = perf_counter()
+    expected, question = case.expected(), case.question()
+    try:
+        answer = subject.run(**question)
+    except NotImplementedError as reason:
+        return _all(case, Verdict.SKIP, f"not implemented: {_one_line(reason)}", begin)
+    except (Exception, SystemExit) as error:
+        return _all(case, Verdict.ERROR, f"{type(error).__name__}: {_one_line(error)}", begin)
+    reason = _protocol_error(answer, case, question)
+    if reason:
+        return _all(case, Verdict.ERROR, reason, begin)
+    results = tuple(
+        judge(name, answer[name], expected[name], case.arithmetic)
+        if name in answer
+        else Result(name, Verdict.SKIP, "the subject does not return it")
+        for name in case.tensors
+    )
+    named = {
+        tensor: known.id for known in expectations for tensor in known.failing.get(case.id, ())
+    }
+    report = CaseReport(case, results, perf_counter() - begin, expectations=named)
+    if not report.unexpected:
+        return report
+    return replace(report, hint=explain(case, report.unexpected[0], answer, expected))
+
+
+def run_cases(
+    subject: Subject, cases: Iterable[Case], expectations: Sequence[Expectation] = ()
+) -> Iterator[CaseReport]:
+    """Ask the cases one after another."""
+    for case in cases:
+        yield run_case(subject, case, expectations)
+
+
+def _one_line(error: BaseException) -> str:
+    return " ".join(str(error).split()) or "no reason given"
+
+
+def _all(case: Case, verdict: Verdict, reason: str, begin: float) -> CaseReport:
+    results = tuple(Result(name, verdict, reason) for name in case.tensors)
+    return CaseReport(case, results, perf_counter() - begin)
+
+
+def _protocol_error(answer: Any, case: Case, question: Mapping[str, Any]) -> str:
+    """What is wrong with an answer as a whole, or an empty string."""
+    if not isinstance(answer, Mapping):
+        return f"a subject must return a mapping of tensors; got {type(answer).__name__}"
+    for name in answer:
+        if name not in case.tensors:
+            close = get_close_matches(str(name), case.tensors, 1, cutoff=0)[0]
+            return f"there is no tensor {name!r} in this case; did you mean {close!r}?"
+    for name, untouched in case.question().items():
+        if not _same(question[name], untouched):
+            return f"the subject changed its argument {name!r} in place; copy it first"
+    return ""
+
+
+def _same(asked: Any, untouched: Any) -> bool:
+    """Bit for bit: 0 and -0 differ, NaN equals itself."""
+    if isinstance(untouched, np.ndarray):
+        return (
+            isinstance(asked, np.ndarray)
+            and (asked.shape, asked.dtype) == (untouched.shape, untouched.dtype)
+            and asked.tobytes() == untouched.tobytes()
+        )
+    if isinstance(untouched, list):
+        return len(asked) == len(untouched) and all(map(_same, asked, untouched))
+    return bool(asked == untouched)
+
+
+@dataclass
+class Summary:
+    """Counts over a run, and what they mean for a CI. Feed it every report with `add`."""
+
+    require: int = 1
+    expectations: Sequence[Expectation] = ()
+    cases: dict[Verdict, int] = field(default_factory=lambda: dict.fromkeys(Verdict, 0))
+    tensors: dict[Verdict, int] = field(default_factory=lambda: dict.fromkeys(Verdict, 0))
+    entries: int = 0
+    inconclusive: int = 0
+    expected_tensors: int = 0
+    expected_cases: int = 0
+    seconds: float = 0.0
+    stale: dict[str, list[str]] = field(default_factory=dict)
+
+    def add(self, report: CaseReport) -> None:
+        """Count one case."""
+        self.cases[report.verdict] += 1
+        self.seconds += report.seconds
+        for result in report.results:
+            self.tensors[result.verdict] += 1
+            self.entries += result.entries
+            self.inconclusive += result.inconclusive
+            known = report.expectations.get(result.tensor)
+            if known and result.verdict == Verdict.FAIL:
+                self.expected_tensors += 1
+            elif known and result.verdict == Verdict.PASS:
+                self.stale.setdefault(known, []).append(f"{report.case.id} {result.tensor}")
+        self.expected_cases += bool(report.failures) and not report.unexpected
+
+    @property
+    def judged(self) -> int:
+        """Cases in which at least one tensor was compared."""
+        return self.cases[Verdict.PASS] + self.cases[Verdict.FAIL]
+
+    @property
+    def status(self) -> int:
+        """0 conforms, 1 does not, 3 fewer cases were judged than required, 5 stale expectation."""
+        wrong = self.cases[Verdict.ERROR] + self.cases[Verdict.FAIL] - self.expected_cases
+        if wrong:
+            return 1
+        if self.judged < self.require:
+            return 3
+        return 5 if self.stale else 0
+

@@ -1,0 +1,159 @@
+"""Files are replaced whole or not at all, and errors are one line."""
+
+from __future__ import annotations
+
+import os
+import stat
+from pathlib import Path
+
+import pytest
+
+from mlp_ref.checks import InputError
+from mlp_ref.files import atomic_path, require_file
+
+
+def folder(path: Path) -> list[str]:
+    return sorted(p.name for p in path.iterdir())
+
+
+def test_a_successful_block_replaces_the_file(tmp_path: Path) -> None:
+    """The old content stays until the block ends; then there is the new one and nothing else."""
+    path = tmp_path / "model.txt"
+    path.write_text("old")
+    with atomic_path(path) as temporary:
+        temporary.write_text("new")
+        assert temporary.parent == path.parent
+        assert temporary.name.endswith("model.txt")
+        assert path.read_text() == "old"
+    assert path.read_text() == "new"
+    assert folder(tmp_path) == ["model.txt"]
+
+
+@pytest.mark.parametrize("interruption", [RuntimeError, KeyboardInterrupt, SystemExit])
+def test_a_failed_block_leaves_the_old_file(
+    tmp_path: Path, interruption: type[BaseException]
+) -> None:
+    """An error or Ctrl-C within the block keeps the old content and removes the temporary file."""
+    path = tmp_path / "model.txt"
+    path.write_text("old")
+    with pytest.raises(interruption), atomic_path(path) as temporary:
+        temporary.write_text("half")
+        raise interruption
+    assert path.read_text() == "old"
+    assert folder(tmp_path) == ["model.txt"]
+
+
+def test_a_failed_block_creates_no_file(tmp_path: Path) -> None:
+    """Without an old file nothing at all is left."""
+    with pytest.raises(RuntimeError), atomic_path(tmp_path / "model.txt"):
+        raise RuntimeError
+    assert folder(tmp_path) == []
+
+
+def test_permissions_are_those_of_the_old_file_or_of_the_umask(tmp_path: Path) -> None:
+    """A new file gets what open() would give it; an existing one keeps its permissions."""
+    plain, path = tmp_path / "plain", tmp_path / "path"
+    plain.touch()
+    for expected in (plain.stat().st_mode, 0o640):
+        with atomic_path(path) as temporary:
+            temporary.write_text("x")
+        assert stat.S_IMODE(path.stat().st_mode) == stat.S_IMODE(expected)
+        path.chmod(0o640)
+
+
+def test_a_link_is_followed(tmp_path: Path) -> None:
+    """Writing to a symbolic link replaces the file that it points to, not the link."""
+    real, link = tmp_path / "real", tmp_path / "link"
+    real.write_text("old")
+    link.symlink_to(real)
+    with atomic_path(link) as temporary:
+        temporary.write_text("new")
+    assert link.is_symlink()
+    assert real.read_text() == "new"
+
+
+def test_a_device_is_written_itself() -> None:
+    """The null device is not replaced by a file."""
+    with atomic_path(os.devnull) as temporary:
+        assert temporary == Path(os.devnull)
+        temporary.write_text("x")
+    assert not Path(os.devnull).is_file()
+
+
+REMEDY = "check the folder, its permissions and the space left"
+
+
+def test_a_missing_folder_is_an_error(tmp_path: Path) -> None:
+    """The error names the path that was given, the reason and the remedy."""
+    path = tmp_path / "no" / "model.txt"
+    with pytest.raises(InputError) as caught, atomic_path(path):
+        raise AssertionError
+    assert str(caught.value) == (
+        f"'{path}' must be a file that can be written; got 'No such file or directory'; {REMEDY}"
+    )
+
+
+def test_a_folder_is_no_file(tmp_path: Path) -> None:
+    """A folder cannot be written as a file."""
+    with pytest.raises(InputError) as caught, atomic_path(tmp_path):
+        raise AssertionError
+    assert str(caught.value) == (
+        f"'{tmp_path}' must be a file that can be written; got 'Is a directory'; {REMEDY}"
+    )
+
+
+def test_a_protected_file_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file without permission to write is not replaced, though its folder would allow it."""
+    path = tmp_path / "model.txt"
+    path.write_text("old")
+    monkeypatch.setattr(os, "access", lambda path, mode: False)  # the superuser may always write
+    with pytest.raises(InputError, match="got 'Permission denied'; check"), atomic_path(path):
+        raise AssertionError
+    assert path.read_text() == "old"
+
+
+def test_a_zero_byte_in_the_name_is_an_error() -> None:
+    """What is no name of a file is refused in one line."""
+    with pytest.raises(InputError) as caught, atomic_path("a\0b"):
+        raise AssertionError
+    assert str(caught.value) == (
+        f"'a\\x00b' must be a file that can be written; got 'embedded null byte'; {REMEDY}"
+    )
+
+
+def test_a_full_disk_is_an_error_in_one_line(tmp_path: Path) -> None:
+    """An error of the operating system that names no file, such as ENOSPC, is about our file."""
+    path = tmp_path / "model.txt"
+    with pytest.raises(InputError) as caught, atomic_path(path):
+        raise OSError(28, "No space left on device")
+    assert str(caught.value) == (
+        f"'{path}' must be a file that can be written; got 'No space left on device'; {REMEDY}"
+    )
+    assert folder(tmp_path) == []
+
+
+def test_an_error_about_another_file_passes_through(tmp_path: Path) -> None:
+    """A block that fails to read some other file is not blamed on the file to write."""
+    with pytest.raises(FileNotFoundError), atomic_path(tmp_path / "model.txt"):
+        (tmp_path / "other").read_text()
+    assert folder(tmp_path) == []
+
+
+def test_require_file_returns_a_readable_path(tmp_path: Path) -> None:
+    """A file that can be read is returned as a Path."""
+    (tmp_path / "x").touch()
+    assert require_file(str(tmp_path / "x")) == tmp_path / "x"
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [("no", "No such file or directory"), (".", "Is a directory"), ("\0", "embedded null byte")],
+)
+def test_require_file_refuses(tmp_path: Path, name: str, reason: str) -> None:
+    """A missing file, a folder and an impossible name are errors in one line."""
+    path = tmp_path / name
+    with pytest.raises(InputError) as caught:
+        require_file(path)
+    assert str(caught.value) == (
+        f"{str(path)!r} must be a file that can be read; got {reason!r}; check the path"
+    )
