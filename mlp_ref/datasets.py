@@ -157,7 +157,7 @@ class _Part(NamedTuple):
                 f"{self.values.shape[1]} numbers",
                 "pass class numbers, or labels=False for real targets",
             )  # fmt: skip
-        v = self.values
+        v = self.values.astype(np.float64)
         self._require(
             (v >= 0) & (v < 2**53) & (v == np.floor(v)), "a whole number from 0",
             "number the classes 0, 1, ..., or pass labels=False for real targets",
@@ -207,8 +207,9 @@ def _npz_part(path: PathName, name: str, vector: bool = False) -> _Part:
 
 
 def _npz_array(path: PathName, name: str) -> Array:
+    source = require_file(path)
     try:
-        with require_file(path).open("rb") as file:
+        with source.open("rb") as file:
             arrays = np.load(file, allow_pickle=False)
             if isinstance(arrays, np.ndarray):
                 raise TypeError("one array")

@@ -139,14 +139,9 @@ def silu_slope(A: Arithmetic, z: Interval) -> Array:
 def _normal_cdf(A: Arithmetic, z: Interval) -> Array:
     """Of Phi as (1 + erf(x / sqrt 2)) / 2 and as erfc(-x / sqrt 2) / 2, x / sqrt 2 with 3 roundings."""
     cdf, half_erf = z.sup(normal_cdf), np.minimum(0.5, 0.4 * z.magnitude)
-    shift = A.gamma(3) * z.magnitude * _stretched_gaussian(A, z)
+    shift = A.gamma(3) * z.magnitude * z.sup(gaussian, (0.0,))
     by_erf = _then(A, 1, cdf, _then(A, A.K, half_erf, shift))
     return np.maximum(by_erf, _then(A, A.K, cdf, shift)) + 3 * A.tiny
-
-
-def _stretched_gaussian(A: Arithmetic, z: Interval) -> Array:
-    """phi as far up as the rounding of x^2 takes it: (x / sqrt 2)^2 has at most 7 roundings."""
-    return z.sup(lambda x: gaussian(x * np.sqrt(1 - min(A.gamma(7), 1))), (0.0,))
 
 
 def gelu_value(A: Arithmetic, z: Interval) -> Array:
@@ -155,8 +150,8 @@ def gelu_value(A: Arithmetic, z: Interval) -> Array:
 
 
 def gelu_slope(A: Arithmetic, z: Interval) -> Array:
-    """Of Phi + x phi, phi as exp(-x^2 / 2) / sqrt(2 pi) and as the derivative of erf(x / sqrt 2) / 2."""
-    width, density = np.minimum(z.magnitude, 40), _stretched_gaussian(A, z)
+    """Of Phi + x phi, x^2 with 7 roundings, phi as exp(-x^2 / 2) / sqrt(2 pi) and as the derivative of erf(x / sqrt 2) / 2."""
+    width, density = np.minimum(z.magnitude, 40), z.sup(gaussian, (0.0,))
     product = _then(A, A.K + 6, width * density, A.gamma(7) * width**3 / 2 * density)
     size = z.sup(normal_cdf) + width * density
     return _then(A, 1, size, _normal_cdf(A, z) + product) + (4 * z.magnitude + 2) * A.tiny
@@ -173,17 +168,12 @@ class _GeluTanh(NamedTuple):
 
 def _gelu_tanh(A: Arithmetic, z: Interval) -> _GeluTanh:
     """q has 7 roundings; the error K u of exp acts as a shift of q by gamma(K) / 2."""
-    half = A.gamma(A.K) / 2
-
-    def stretched(x: Array) -> Array:
-        near = np.abs(gelu_tanh_argument(x)) * (1 - min(A.gamma(7), 1)) - half
-        return sech2(np.maximum(near, 0))
-
-    q, slope = A.gamma(7) * z.sup(gelu_tanh_argument), z.sup(stretched, (0.0,))
+    q = A.gamma(7) * z.sup(gelu_tanh_argument)
+    slope = z.sup(lambda x: sech2(gelu_tanh_argument(x)), (0.0,))
     t = z.sup(lambda x: np.tanh(gelu_tanh_argument(x)))
     one_plus_t = 2 * z.sup(lambda x: logistic(2 * gelu_tanh_argument(x)))
     t_error = _then(A, A.K, t, q * slope)
-    by_logistic = _then(A, 2, one_plus_t, (q + half) * slope)
+    by_logistic = _then(A, 2, one_plus_t, (q + A.gamma(A.K) / 2) * slope)
     error = np.maximum(_then(A, 1, one_plus_t, t_error), by_logistic)
     return _GeluTanh(t, one_plus_t, slope, error)
 

@@ -115,7 +115,7 @@ def load(
 
 def write_tensors(path: PathName, tensors: Mapping[str, Array], header: Mapping[str, str]) -> None:
     """Write float32 and float64 arrays of any shape and a header of texts, atomically."""
-    blob = serialize({k: np.ascontiguousarray(v) for k, v in tensors.items()}, dict(header))
+    blob = serialize({k: np.asarray(v, order="C") for k, v in tensors.items()}, dict(header))
     with atomic_path(path) as temporary:
         temporary.write_bytes(blob)
 

@@ -13,6 +13,7 @@ from mlp_ref.files import atomic_path, require_file
 
 
 def folder(path: Path) -> list[str]:
+    """The names in a folder."""
     return sorted(p.name for p in path.iterdir())
 
 
@@ -36,9 +37,14 @@ def test_a_failed_block_leaves_the_old_file(
     """An error or Ctrl-C within the block keeps the old content and removes the temporary file."""
     path = tmp_path / "model.txt"
     path.write_text("old")
-    with pytest.raises(interruption), atomic_path(path) as temporary:
-        temporary.write_text("half")
-        raise interruption
+
+    def write_half() -> None:
+        with atomic_path(path) as temporary:
+            temporary.write_text("half")
+            raise interruption
+
+    with pytest.raises(interruption):
+        write_half()
     assert path.read_text() == "old"
     assert folder(tmp_path) == ["model.txt"]
 
@@ -116,9 +122,10 @@ def test_a_zero_byte_in_the_name_is_an_error() -> None:
     """What is no name of a file is refused in one line."""
     with pytest.raises(InputError) as caught, atomic_path("a\0b"):
         raise AssertionError
-    assert str(caught.value) == (
-        f"'a\\x00b' must be a file that can be written; got 'embedded null byte'; {REMEDY}"
-    )
+    text = str(caught.value)
+    assert text.startswith("'a\\x00b' must be a file that can be written; got '")
+    assert "embedded null" in text
+    assert text.endswith(f"; {REMEDY}")
 
 
 def test_a_full_disk_is_an_error_in_one_line(tmp_path: Path) -> None:

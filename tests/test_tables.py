@@ -89,48 +89,59 @@ def test_decimals_are_rounded_once_to_the_dtype(csv: Write) -> None:
     np.testing.assert_array_equal(load_table(path, dtype="f4").x, np.float32([[0.1, 0]]))
 
 
-FIX = "correct the cell or leave its column out"
+NUMBER, FIX = "must hold a finite number", "correct the cell or leave its column out"
 HINT = f"{FIX}; a name in a header must not be a number"
+LABEL = "must hold a whole number from 0"
 CLASSES = "number the classes 0, 1, ..., or pass labels=False for real targets"
+NAME, OWN = (
+    "must name its column, and no other",
+    "give every column of the header a name of its own",
+)
+ROW, COMPLETE = "must hold a row of numbers", "complete or correct the row"
 
 
 @pytest.mark.parametrize(
-    ("text", "error"),
+    ("text", "invariant", "received", "remedy"),
     [
-        ("1,2\n3,abc\n", f"line 2, column 2 must hold a finite number; got 'abc'; {FIX}"),
-        ("a,b\n1,2\nx,4\n", f"line 3, column 1 ('a') must hold a finite number; got 'x'; {FIX}"),
-        ("1,\n", f"line 1, column 2 must hold a finite number; got ''; {HINT}"),
-        ("1,kind\n2,0\n", f"line 1, column 2 must hold a finite number; got 'kind'; {HINT}"),
-        ("nan,0\n", f"line 1, column 1 must hold a finite number; got 'nan'; {HINT}"),
-        ("1,0\n-inf,0\n", f"line 2, column 1 must hold a finite number; got '-inf'; {FIX}"),
-        ("1,0\n1e999,0\n", f"line 2, column 1 must hold a finite number; got '1e999'; {FIX}"),
-        ("1,0\n1_0,0\n", f"line 2, column 1 must hold a finite number; got '1_0'; {FIX}"),
-        ('1,0\n"2\n3",0\n', f"line 3, column 1 must hold a finite number; got '2\\n3'; {FIX}"),
-        ("1,2\n3,1e300\n", f"line 2, column 2 must hold a whole number from 0; got 1e+300; {CLASSES}"),
-        ("a,b\n1,1\n1,1.5\n", f"line 3, column 2 ('b') must hold a whole number from 0; got 1.5; {CLASSES}"),
-        ("1,-1\n", f"line 1, column 2 must hold a whole number from 0; got -1.0; {CLASSES}"),
-        ("1,2,0\n3,0\n", "line 2 must have 3 columns, as line 1 has; got 2; complete or correct the row"),
-        ("1,0\n3,0,0\n", "line 2 must have 2 columns, as line 1 has; got 3; complete or correct the row"),
-        ("1,0\n\n3,0\n", "line 2 must hold a row; got a blank line; delete it"),
-        ("\n1,0\n", "line 1 must hold a row; got a blank line; delete it"),
-        ("", "must hold a row of numbers; got an empty file; check the path"),
-        ("\n\n", "must hold a row of numbers; got an empty file; check the path"),
-        ("a,b\n", "must hold a row of numbers; got a header only; add rows"),
-        (",b\n1,2\n", "line 1, column 1 must name its column, and no other; got ''; "
-         "give every column of the header a name of its own"),
-        ("b,b\n1,2\n", "line 1, column 2 must name its column, and no other; got 'b'; "
-         "give every column of the header a name of its own"),
-        ("1\n2\n", "must have inputs beside the target; got one column; add columns"),
-        (b"\xff\xfe1,2\n", "must be a CSV file in UTF-8; got \"'utf-8' codec can't decode byte 0xff "
-         'in position 0: invalid start byte"; export the table again, separated by commas'),
-        ('1,0\n"2,0\n', "must be a CSV file in UTF-8; got 'unexpected end of data'; "
-         "export the table again, separated by commas"),
+        ("1,2\n3,abc\n", f"line 2, column 2 {NUMBER}", "'abc'", FIX),
+        ("a,b\n1,2\nx,4\n", f"line 3, column 1 ('a') {NUMBER}", "'x'", FIX),
+        ("1,\n", f"line 1, column 2 {NUMBER}", "''", HINT),
+        ("1,kind\n2,0\n", f"line 1, column 2 {NUMBER}", "'kind'", HINT),
+        ("nan,0\n", f"line 1, column 1 {NUMBER}", "'nan'", HINT),
+        ("1,0\n-inf,0\n", f"line 2, column 1 {NUMBER}", "'-inf'", FIX),
+        ("1,0\n1e999,0\n", f"line 2, column 1 {NUMBER}", "'1e999'", FIX),
+        ("1,0\n1_0,0\n", f"line 2, column 1 {NUMBER}", "'1_0'", FIX),
+        ('1,0\n"2\n3",0\n', f"line 3, column 1 {NUMBER}", "'2\\n3'", FIX),
+        ("1,2\n3,1e300\n", f"line 2, column 2 {LABEL}", "1e+300", CLASSES),
+        ("a,b\n1,1\n1,1.5\n", f"line 3, column 2 ('b') {LABEL}", "1.5", CLASSES),
+        ("1,-1\n", f"line 1, column 2 {LABEL}", "-1.0", CLASSES),
+        ("1,2,0\n3,0\n", "line 2 must have 3 columns, as line 1 has", "2", COMPLETE),
+        ("1,0\n3,0,0\n", "line 2 must have 2 columns, as line 1 has", "3", COMPLETE),
+        ("1,0\n\n3,0\n", "line 2 must hold a row", "a blank line", "delete it"),
+        ("\n1,0\n", "line 1 must hold a row", "a blank line", "delete it"),
+        ("", ROW, "an empty file", "check the path"),
+        ("\n\n", ROW, "an empty file", "check the path"),
+        ("a,b\n", ROW, "a header only", "add rows"),
+        (",b\n1,2\n", f"line 1, column 1 {NAME}", "''", OWN),
+        ("b,b\n1,2\n", f"line 1, column 2 {NAME}", "'b'", OWN),
+        ("1\n2\n", "must have inputs beside the target", "one column", "add columns"),
+        ('1,0\n"2,0\n', "line 2 must be a row of a CSV file", "'unexpected end of data'",
+         "correct the quotes"),
     ],
 )  # fmt: skip
-def test_a_bad_table_is_an_error_in_one_line(csv: Write, text: str | bytes, error: str) -> None:
+def test_a_bad_table_is_an_error_in_one_line(
+    csv: Write, text: str, invariant: str, received: str, remedy: str
+) -> None:
     """Every defect is named by line and column, with what was found and what to do."""
     path = csv(text)
-    assert message(load_table, path) == f"'{path}' {error}"
+    assert message(load_table, path) == f"'{path}' {invariant}; got {received}; {remedy}"
+
+
+def test_another_encoding_is_an_error(csv: Write) -> None:
+    """What is not UTF-8 is refused."""
+    text = message(load_table, csv(b"1,0\n\xff,0\n"))
+    assert " must be UTF-8 text; got " in text
+    assert text.endswith("; export the table as UTF-8")
 
 
 def test_a_long_cell_is_cut(csv: Write) -> None:

@@ -1,0 +1,133 @@
+"""Find and run the examples in a Markdown file.
+
+What the word after a fence means:
+
+python   run; the blocks of one file share their names, from top to bottom
+console  lines that begin with `$ ` are run by bash in one folder per file, `> ` continues a
+         command; the lines below must be what it prints. `...` stands for any text within a
+         line, and alone on a line for any lines. A command that fails must be followed by
+         `$ echo $?`.
+others   shown, not run; the word must be one of SHOWN, so that no misspelt block is passed over
+
+Further words on the fence name modules without which the block is skipped: `console torch`.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any, NamedTuple
+
+__all__ = ["SHOWN", "Block", "blocks", "run_console", "run_python"]
+
+SHOWN = frozenset(
+    {"", "bash", "bibtex", "c", "ini", "json", "math", "mermaid", "sh", "text", "toml", "yaml"}
+)
+_FENCE = re.compile(
+    r"^(?P<mark>`{3,}|~{3,})(?P<words>[^`\n]*)\n(?P<text>.*?)^(?P=mark)[ ]*$",
+    re.MULTILINE | re.DOTALL,
+)
+_MARK = "=== status of the command above: "
+
+
+class Block(NamedTuple):
+    """A fenced block, and the line of the file on which its text begins."""
+
+    path: Path
+    line: int
+    kind: str
+    needs: tuple[str, ...]
+    text: str
+
+    @property
+    def available(self) -> bool:
+        """Whether the modules that the block needs are installed."""
+        return all(find_spec(name) is not None for name in self.needs)
+
+
+def blocks(path: Path) -> list[Block]:
+    """The fenced blocks of a file, top to bottom."""
+    text = path.read_text("utf-8")
+    found = []
+    for match in _FENCE.finditer(text):
+        kind, *needs = match["words"].split() or [""]
+        line = text.count("\n", 0, match.start("text")) + 1
+        found.append(Block(path, line, kind, tuple(needs), match["text"]))
+    return found
+
+
+def run_python(block: Block, names: dict[str, Any]) -> None:
+    """Execute a block with these names; a traceback shows the line in the Markdown file."""
+    source = "\n" * (block.line - 1) + block.text
+    exec(compile(source, str(block.path), "exec"), names)  # noqa: S102 (our own examples)
+
+
+def run_console(block: Block, folder: Path) -> None:
+    """Run the commands of a block in ``folder`` and compare what they print."""
+    pairs = _commands(block)
+    script = "".join(
+        f"{command}\n_status=$?; printf '\\n{_MARK}%d\\n' $_status; (exit $_status)\n"
+        for _, command, _ in pairs
+    )
+    done = subprocess.run(
+        ["bash", "-c", script], cwd=folder, env=_environment(), check=False, text=True,
+        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+    )  # fmt: skip
+    *outputs, rest = re.split(rf"\n{_MARK}(\d+)\n", done.stdout)
+    if rest or len(outputs) != 2 * len(pairs):
+        raise AssertionError(f"{block.path}:{block.line}: the commands ended early:\n{done.stdout}")
+    for k, (line, command, expected) in enumerate(pairs):
+        got, status = outputs[2 * k], int(outputs[2 * k + 1])
+        where = f"{block.path}:{line}: $ {command}"
+        following = pairs[k + 1][1] if k + 1 < len(pairs) else ""
+        if status and following != "echo $?":
+            raise AssertionError(f"{where}\nexit status {status}, and no `$ echo $?` below:\n{got}")
+        if not _pattern(expected).fullmatch(_stripped(got)):
+            raise AssertionError(f"{where}\nexpected:\n{expected}\ngot:\n{_stripped(got)}")
+
+
+def _commands(block: Block) -> list[tuple[int, str, str]]:
+    """Line number, command and expected output of each command."""
+    found: list[tuple[int, str, list[str]]] = []
+    continued = False
+    for number, line in enumerate(block.text.splitlines(), block.line):
+        if line.startswith("$ "):
+            found.append((number, line[2:], []))
+            continued = True
+        elif not found:
+            raise AssertionError(f"{block.path}:{number}: output without a command: {line}")
+        elif continued and line.startswith("> "):
+            start, command, output = found[-1]
+            found[-1] = (start, f"{command}\n{line[2:]}", output)
+        else:
+            continued = False
+            found[-1][2].append(line)
+    return [(number, command, _stripped("\n".join(output))) for number, command, output in found]
+
+
+def _pattern(expected: str) -> re.Pattern[str]:
+    """A regular expression for expected output with `...` in it."""
+    parts = []
+    for line in expected.split("\n"):
+        if line.strip() == "...":
+            parts.append(r"(?:.*(?:\n|\Z))*?")
+        else:
+            parts.append(".*?".join(map(re.escape, line.split("..."))) + r"(?:\n|\Z)")
+    return re.compile("".join(parts))
+
+
+def _stripped(text: str) -> str:
+    """Without colours, blanks at line ends, and blank lines at the end."""
+    plain = re.sub(r"\x1b\[[0-9;]*m", "", text)
+    return "\n".join(line.rstrip() for line in plain.split("\n")).rstrip("\n")
+
+
+def _environment() -> dict[str, str]:
+    """The environment with our commands first in PATH, a terminal of fixed width, no colours."""
+    programs = str(Path(sys.executable).parent)
+    path = os.pathsep.join([programs, os.environ.get("PATH", os.defpath)])
+    return os.environ | {"PATH": path, "COLUMNS": "100", "NO_COLOR": "1", "TERM": "dumb"}

@@ -1,0 +1,96 @@
+"""The distribution: one version, the right files in wheel and sdist, no pickle."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+import tarfile
+import tomllib
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import mlp_ref
+
+ROOT = Path(__file__).parents[1]
+VERSION = re.escape(mlp_ref.__version__)
+
+
+def read(name: str) -> str:
+    """The text of a file of the repository."""
+    return (ROOT / name).read_text("utf-8")
+
+
+def test_the_version_is_stated_once() -> None:
+    """pyproject.toml takes the version from mlp_ref/__init__.py; citation and changelog agree."""
+    project = tomllib.loads(read("pyproject.toml"))
+    assert project["project"]["dynamic"] == ["version"]
+    assert project["tool"]["hatch"]["version"]["path"] == "mlp_ref/__init__.py"
+    assert re.search(rf"^version: {VERSION}$", read("CITATION.cff"), re.MULTILINE)
+    newest = re.search(r"^## \[(.+?)\]", read("CHANGELOG.md"), re.MULTILINE)
+    assert newest is not None
+    assert newest[1] == mlp_ref.__version__
+
+
+def test_base_dependencies_are_numpy_and_safetensors() -> None:
+    """Nothing else is needed to use the library."""
+    needs = tomllib.loads(read("pyproject.toml"))["project"]["dependencies"]
+    assert [re.split("[<>=~! ]", need)[0] for need in needs] == ["numpy", "safetensors"]
+
+
+def test_the_conformance_pins_one_pytorch() -> None:
+    """Conformance names a version, so the tests run against exactly that one."""
+    assert (
+        "torch==2.13.0" in tomllib.loads(read("pyproject.toml"))["dependency-groups"]["conformance"]
+    )
+
+
+def test_the_digits_need_no_pickle() -> None:
+    """The archive in the package holds two arrays of bytes."""
+    with np.load(Path(mlp_ref.__file__).parent / "data" / "digits.npz", allow_pickle=False) as held:
+        kinds = {name: (held[name].shape, held[name].dtype) for name in held.files}
+    assert kinds == {"images": ((1797, 64), np.uint8), "labels": ((1797,), np.uint8)}
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the wheel and the sdist."""
+    folder = tmp_path_factory.mktemp("dist")
+    command = [sys.executable, "-m", "hatchling", "build", "-d", str(folder)]
+    subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
+    return folder
+
+
+def test_the_wheel_holds_the_package_and_nothing_else(built: Path) -> None:
+    """Every module, py.typed and the data are in the wheel; tests and caches are not."""
+    (wheel,) = built.glob("*.whl")
+    with zipfile.ZipFile(wheel) as archive:
+        names = {n for n in archive.namelist() if ".dist-info/" not in n}
+        licenses = [n for n in archive.namelist() if n.endswith(".dist-info/licenses/LICENSE")]
+        (record,) = (n for n in archive.namelist() if n.endswith("METADATA"))
+        metadata = archive.read(record).decode()
+    package = ROOT / "mlp_ref"
+    expected = {
+        path.relative_to(ROOT).as_posix()
+        for path in package.rglob("*")
+        if path.is_file() and "__pycache__" not in path.parts
+    }
+    assert names == expected
+    assert {"mlp_ref/py.typed", "mlp_ref/data/digits.npz", "mlp_ref/data/README.md"} <= names
+    assert len(licenses) == 1
+    assert re.search(rf"^Version: {VERSION}$", metadata, re.MULTILINE)
+    assert "License-Expression: BSD-3-Clause" in metadata
+
+
+def test_the_sdist_can_be_tested(built: Path) -> None:
+    """The source distribution holds the tests, their configuration and the documents."""
+    (sdist,) = built.glob("*.tar.gz")
+    with tarfile.open(sdist) as archive:
+        names = {name.partition("/")[2] for name in archive.getnames()}
+    wanted = {"LICENSE", "README.md", "CHANGELOG.md", "CITATION.cff", "tox.ini", "pyproject.toml"}
+    wanted |= {"mlp_ref/__init__.py", "tests/test_package.py", ".ci/run"}
+    assert wanted <= names
+    assert not any("__pycache__" in name or name.startswith(".tox") for name in names)
