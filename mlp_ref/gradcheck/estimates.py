@@ -69,7 +69,7 @@ def complex_step(f: Scalar, x: Array) -> Estimate:
 
 
 def _complex_gradient(f: Scalar, x: Array, step: float) -> Array:
-    point = x.astype(np.complex64 if x.dtype == np.float32 else np.complex128)
+    point: Array = x.astype(np.complex64 if x.dtype == np.float32 else np.complex128)
     gradient = np.empty(x.shape)
     for index in np.ndindex(x.shape):
         shifted = point.copy()
@@ -91,8 +91,8 @@ def central_differences(f: Scalar, x: Array, noise: float | None = None) -> Esti
     The steps are 2^-k for k = 1 ... 1/2 log2(1/u), relative to max(|x_i|, 1). Each entry of the
     tableau has a truncation error, at most the distance to the entries that it came from, and a
     rounding error: the noise of f (``noise``, a standard deviation, else `noise_level`) over h,
-    amplified by the extrapolation. The entry with the smallest sum is taken, and the sum is its error
-    (Ridders, Adv. Eng. Software 4 (1982) 75, with the rounding counted).
+    amplified by the extrapolation. The entry with the smallest sum is taken, and the sum is its
+    error (Ridders, Adv. Eng. Software 4 (1982) 75, with the rounding counted).
 
     A kink shows as a difference of the forward and backward quotients that stays when h shrinks.
     """

@@ -69,7 +69,7 @@ def check_gradient(
     """Check ``gradient`` (an array of the shape of x, or a function of x) of f: R^shape -> R at x.
 
     ``method``         `central_differences`, or `complex_step` where f takes complex input
-    ``gradient_error`` rounding error that the gradient itself may have; unless given, as much as the
+    ``gradient_error`` rounding error that the gradient itself may have; unless given, that of the
                        estimate: it is assumed to be computed in the same precision
 
     An entry passes if |gradient - estimate| <= error of the estimate + gradient_error. The verdict
@@ -97,7 +97,7 @@ def compare(got: Array, expected: Array, tolerance: Array, kink: Array) -> Repor
         ratio = np.where(error == 0, 0.0, error / tolerance)
     ratio = np.where(np.isnan(ratio), np.inf, ratio)
     wrong = ~within & ~kink
-    size = np.abs(expected).max()
+    size = np.fmax(np.abs(expected), np.abs(got)).max()
     resolved = int(np.count_nonzero((tolerance < size) & ~kink))
     if wrong.any():
         verdict, reason = Verdict.FAIL, f"{np.count_nonzero(wrong)} of {wrong.size} entries differ"

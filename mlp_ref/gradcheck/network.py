@@ -1,10 +1,10 @@
 """Check every parameter of a network in a few matrix products per layer.
 
-For each layer l and each of its units j, z_l[:, j] is shifted for all samples at once. The rows of a
-batch do not influence each other, so the terms of the loss give d_l[:, j] = dL/dz_l[:, j] without a
-backward pass. Then dW_l = a_{l-1}^T d_l, db_l = sum d_l and dx = d_0 W_0^T, as the chain rule says
-for z = a W + b. That takes dz/dW = a as given, so the check is anchored: a few directions in the
-space of all parameters are differenced through the whole forward pass.
+For each layer l and each of its units j, z_l[:, j] is shifted for all samples at once. The rows of
+a batch do not influence each other, so the terms of the loss give d_l[:, j] = dL/dz_l[:, j] without
+a backward pass. Then dW_l = a_{l-1}^T d_l, db_l = sum d_l and dx = d_0 W_0^T, as the chain rule
+says for z = a W + b. That takes dz/dW = a as given, so the check is anchored: a few directions in
+the space of all parameters are differenced through the whole forward pass.
 """
 
 from __future__ import annotations
