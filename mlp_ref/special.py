@@ -78,11 +78,11 @@ def log1p(x: Array) -> Array:
 def logistic(x: Array, out: Array | None = None) -> Array:
     """1 / (1 + exp(-x)), elementwise, with small relative error in both tails.
 
-    With e = exp(-|x|) this is 1 / (1 + e) for x >= 0 and e / (1 + e) for x < 0: no exp overflows.
+    With e = exp(-|x|) this is 1 / (1 + e) for x > 0 and e / (1 + e) for x <= 0: no exp overflows.
     ``out`` must not be x.
     """
     e = np.exp(minus_abs(x), out=out)
-    top = np.where(x.real < 0, e, e.dtype.type(1))
+    top = np.where(x.real > 0, e.dtype.type(1), e)
     e += 1
     return np.asarray(np.divide(top, e, out=out))
 
@@ -100,7 +100,7 @@ def sech2(x: Array) -> Array:
 
 def softplus(x: Array, out: Array | None = None) -> Array:
     """log(1 + exp(x)) = max(x, 0) + log1p(exp(-|x|)), elementwise."""
-    return np.asarray(np.add(np.maximum(x, 0), log1p(np.exp(minus_abs(x))), out=out))
+    return np.asarray(np.add(np.where(x.real > 0, x, 0), log1p(np.exp(minus_abs(x))), out=out))
 
 
 def gelu_tanh_argument(x: Array) -> Array:
