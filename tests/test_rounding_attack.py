@@ -52,7 +52,7 @@ def _widened(found: Finding, rng: np.random.Generator) -> tuple[Interval, Findin
     """Random intervals between the points, each with the largest error inside."""
     first = rng.integers(0, len(found.x), INTERVALS)
     last = np.minimum(first + rng.integers(1, len(found.x), INTERVALS) // 4, len(found.x) - 1)
-    half = np.abs(found.x[:: 8])
+    half = np.abs(found.x[::8])
     first = np.append(first, np.searchsorted(found.x, -half))
     last = np.append(last, np.searchsorted(found.x, half, side="right") - 1)
     inside = [slice(i, j + 1) for i, j in zip(first, last, strict=True)]
@@ -61,7 +61,9 @@ def _widened(found: Finding, rng: np.random.Generator) -> tuple[Interval, Findin
     return Interval(found.x[first], found.x[last]), Finding(found.A, found.x, error, radius)
 
 
-def allowed(module: types.ModuleType, name: str, derivative: bool, z: Interval, found: Finding) -> Array:
+def allowed(
+    module: types.ModuleType, name: str, derivative: bool, z: Interval, found: Finding
+) -> Array:
     """The bound that a module states for a function, and what float64 may add to a finding."""
     f = ACTIVATIONS[name]
     function = getattr(module, (f.slope_error if derivative else f.value_error).__name__)
@@ -101,7 +103,10 @@ def _verdict(mutant: Mutant) -> str:
             if not (found.error <= weak).all():
                 return "killed"
             sound = allowed(rounding, name, derivative, z, found)
-            smaller, larger = smaller or bool((weak < sound).any()), larger or bool((weak > sound).any())
+            smaller, larger = (
+                smaller or bool((weak < sound).any()),
+                larger or bool((weak > sound).any()),
+            )
     return "stronger" if larger and not smaller else "survived"
 
 
