@@ -3,8 +3,8 @@
     python docs/make_mills.py
 
 h(z) = (z + 1) M(z), M(z) = (1 - Phi(z)) / phi(z), is smooth in t = (z - 5) / (z + 5) on [-1, 1]:
-h is 1.2533 at z = 0 and 1 at infinity. It is interpolated in 60 Chebyshev nodes; the terms from degree 25
-on sum to 2e-17 and are dropped; the rest is expanded in powers of t.
+h is 1.2533 at z = 0 and 1 at infinity. It is interpolated in 60 Chebyshev nodes; the terms from
+degree 25 on sum to 2e-17 and are dropped; the rest is expanded in powers of t.
 """
 
 from mpmath import cos, erfc, exp, mp, mpf, pi, sqrt

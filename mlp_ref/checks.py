@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any, NoReturn
+from collections.abc import Mapping
+from typing import Any, NoReturn, TypeVar
 
 import numpy as np
 
-__all__ = ["InputError", "describe", "fail", "require_matrix", "require_same"]
+__all__ = ["InputError", "describe", "fail", "lookup", "require_matrix", "require_same"]
+
+T = TypeVar("T")
 
 
 class InputError(ValueError):
@@ -24,6 +27,13 @@ def describe(x: object) -> str:
         return f"{x.dtype} array of shape {x.shape}"
     text = repr(x)
     return f"{type(x).__name__} {text if len(text) <= 60 else text[:57] + '...'}"
+
+
+def lookup(what: str, name: str, known: Mapping[str, T]) -> T:
+    """The entry of that name, for command lines and files; the library itself passes records."""
+    if name not in known:
+        fail(f"{what} must be one of {', '.join(known)}", repr(name), "choose one of them")
+    return known[name]
 
 
 def require_matrix(

@@ -11,12 +11,12 @@ from typing import NoReturn
 from mlp_ref import __version__
 from mlp_ref.checks import InputError
 from mlp_ref.commands import gradcheck, predict, train, verify
-from mlp_ref.training import Diverged
+from mlp_ref.commands.terminal import INTERRUPTED, complain
 
 __all__ = ["main"]
 
 _COMMANDS = {"verify": verify, "train": train, "predict": predict, "gradcheck": gradcheck}
-_INTERRUPTED, _BROKEN_PIPE = 130, 141  # as a shell reports SIGINT and SIGPIPE
+_BROKEN_PIPE = 141  # as a shell reports SIGPIPE
 
 
 class _Parser(argparse.ArgumentParser):
@@ -47,23 +47,18 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit status; every foreseeable error is one line on stderr."""
     try:
         args = _parser().parse_args(argv)
-        status = _COMMANDS[args.command].run(args)
+        status: int = _COMMANDS[args.command].run(args)
         sys.stdout.flush()
         return status
     except SystemExit as stop:  # --help and --version
         return int(stop.code or 0)
     except KeyboardInterrupt:
-        return _complain("interrupted", _INTERRUPTED)
+        return complain("interrupted", INTERRUPTED)
     except BrokenPipeError:
         # The reader has gone; Python would complain once more when it flushes at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return _BROKEN_PIPE
-    except (InputError, Diverged) as error:
-        return _complain(str(error), 2)
+    except InputError as error:
+        return complain(str(error), 2)
     except MemoryError:
-        return _complain("the data must fit into memory", 2)
-
-
-def _complain(message: str, status: int) -> int:
-    sys.stderr.write(f"mlp-ref: error: {' '.join(message.split())}\n")
-    return status
+        return complain("the data must fit into memory", 2)

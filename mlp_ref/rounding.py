@@ -54,7 +54,7 @@ def exact(A: Arithmetic, z: Interval) -> Array:
 
 
 def _then(A: Arithmetic, roundings: float, size: Array, error: Array) -> Array:
-    """The error of a number of at most ``size`` that already errs, after further relative roundings."""
+    """The error of a number of at most ``size`` that already errs, after further roundings."""
     return np.asarray(error + A.gamma(roundings) * (size + error))
 
 
@@ -137,7 +137,7 @@ def silu_slope(A: Arithmetic, z: Interval) -> Array:
 
 
 def _normal_cdf(A: Arithmetic, z: Interval) -> Array:
-    """Of Phi as (1 + erf(x / sqrt 2)) / 2 and as erfc(-x / sqrt 2) / 2, x / sqrt 2 with 3 roundings."""
+    """Of Phi as (1 + erf(t)) / 2 and as erfc(-t) / 2, where t = x / sqrt 2 has 3 roundings."""
     cdf, half_erf = z.sup(normal_cdf), np.minimum(0.5, 0.4 * z.magnitude)
     shift = A.gamma(3) * z.magnitude * z.sup(gaussian, (0.0,))
     by_erf = _then(A, 1, cdf, _then(A, A.K, half_erf, shift))
@@ -150,7 +150,10 @@ def gelu_value(A: Arithmetic, z: Interval) -> Array:
 
 
 def gelu_slope(A: Arithmetic, z: Interval) -> Array:
-    """Of Phi + x phi, x^2 with 7 roundings, phi as exp(-x^2 / 2) / sqrt(2 pi) and as the derivative of erf(x / sqrt 2) / 2."""
+    """Of Phi + x phi, x^2 / 2 with 7 roundings.
+
+    phi is taken as exp(-x^2 / 2) / sqrt(2 pi) and as the derivative of erf(x / sqrt 2) / 2.
+    """
     width, density = np.minimum(z.magnitude, 40), z.sup(gaussian, (0.0,))
     product = _then(A, A.K + 6, width * density, A.gamma(7) * width**3 / 2 * density)
     size = z.sup(normal_cdf) + width * density

@@ -6,35 +6,31 @@ identity takes none: (tanh, identity) gives 0.weight, 0.bias, 2.weight, 2.bias.
 
 The header has the one key ``mlp_ref``: JSON with the version of this format, the names of the
 activations, the user's metadata, and a SHA-256 digest of these and all parameters, so that a
-flipped bit is noticed. One key, because the order of several varies: equal models give equal bytes.
+flipped bit is noticed. Equal models give equal bytes.
 """
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping, Sequence
-from hashlib import sha256
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import numpy as np
-from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save as serialize
 
 from mlp_ref.activations import ACTIVATIONS, IDENTITY, Activation
 from mlp_ref.arithmetic import Array
-from mlp_ref.checks import describe, fail
-from mlp_ref.files import PathName, atomic_path, quote, require_file
+from mlp_ref.checks import describe, fail, lookup
+from mlp_ref.files import PathName, quote
 from mlp_ref.model import MLP
 from mlp_ref.parameters import Params
 from mlp_ref.softmax import LOG_SOFTMAX, SOFTMAX
+from mlp_ref.tensors import DTYPES, read_tensors, seal, unseal, write_tensors
 
-__all__ = ["Stored", "load", "read_tensors", "save", "write_tensors"]
+__all__ = ["Stored", "load", "save"]
 
 _KEY, _FORMAT = "mlp_ref", 1
 _NAME = re.compile(r"(.*?)(0|[1-9][0-9]*)\.(weight|bias)", re.DOTALL)
-_DTYPES: Mapping[str, Any] = MappingProxyType({"F32": np.float32, "F64": np.float64})
 _RECORDS: Mapping[str, Activation] = MappingProxyType(
     {**ACTIVATIONS, SOFTMAX.name: SOFTMAX, LOG_SOFTMAX.name: LOG_SOFTMAX}
 )
@@ -60,7 +56,7 @@ def save(
     activation bears the name but is not the record of the library's, if JSON would change the
     metadata, or if the file cannot be written.
     """
-    if params.sizes != model.sizes or params.dtype not in _DTYPES.values():
+    if params.sizes != model.sizes or params.dtype not in DTYPES.values():
         fail(
             f"parameters must be float32 or float64 and have the sizes {model.sizes}",
             f"{params.dtype} and sizes {params.sizes}", "initialize them with model.sizes",
@@ -77,12 +73,10 @@ def save(
         tensors |= {f"{index}.weight": layer.W.T, f"{index}.bias": layer.b}
         index += 1 if f == IDENTITY else 2
     entry = {
-        "format": _FORMAT,
         "activations": [f.name for f in model.activations],
         "metadata": dict(metadata or {}),
     }
-    entry["sha256"] = _digest(entry, params)
-    write_tensors(path, tensors, {_KEY: _json(entry)})
+    write_tensors(path, tensors, {_KEY: seal(entry, _FORMAT, tensors)})
 
 
 def load(
@@ -104,44 +98,16 @@ def load(
     """
     tensors, header = read_tensors(path)
     params = _assemble(path, tensors)
-    entry = _parse(path, header[_KEY], params) if _KEY in header else None
+    entry = None
+    if _KEY in header:
+        kinds = {"activations": list, "metadata": dict}
+        entry = unseal(path, header[_KEY], _FORMAT, tensors, kinds)
     stored = None if entry is None else entry["activations"]
     records = _resolve(path, stored, activations, len(params.layers))
     if not allow_nonfinite:
         _require_finite(path, tensors)
     metadata = dict(header) if entry is None else entry["metadata"]
     return Stored(MLP(params.sizes, records), params, metadata)
-
-
-def write_tensors(path: PathName, tensors: Mapping[str, Array], header: Mapping[str, str]) -> None:
-    """Write float32 and float64 arrays of any shape and a header of texts, atomically."""
-    blob = serialize({k: np.asarray(v, order="C") for k, v in tensors.items()}, dict(header))
-    with atomic_path(path) as temporary:
-        temporary.write_bytes(blob)
-
-
-def read_tensors(path: PathName) -> tuple[dict[str, Array], dict[str, str]]:
-    """Read the float32 and float64 arrays of a safetensors file, and its header of texts.
-
-    Raises `InputError` if the file is missing or damaged, or holds tensors of another dtype.
-    """
-    tensors: dict[str, Array] = {}
-    try:
-        with safe_open(require_file(path), "numpy") as file:
-            for name in file.keys():  # noqa: SIM118 (not a mapping)
-                kind = file.get_slice(name).get_dtype()
-                if kind not in _DTYPES:
-                    fail(
-                        f"tensor {name!r} of {quote(path)} must be F32 or F64", kind,
-                        "convert the model to float32 before saving, such as with net.float()",
-                    )  # fmt: skip
-                tensors[name] = file.get_tensor(name)
-            return tensors, file.metadata() or {}
-    except (SafetensorError, OSError) as error:
-        fail(
-            f"{quote(path)} must be a whole safetensors file", repr(" ".join(str(error).split())),
-            "fetch it or save it again",
-        )  # fmt: skip
 
 
 def _assemble(path: PathName, tensors: Mapping[str, Array]) -> Params:
@@ -177,28 +143,6 @@ def _assemble(path: PathName, tensors: Mapping[str, Array]) -> Params:
     return Params.from_layers(layers)
 
 
-def _parse(path: PathName, text: str, params: Params) -> dict[str, Any]:
-    """Read our header entry, and compare its digest with the parameters."""
-    try:
-        entry = json.loads(text)
-    except (ValueError, RecursionError):
-        entry = None
-    version = entry.get("format") if isinstance(entry, dict) else None
-    if entry is None or version != _FORMAT:
-        fail(
-            f"{quote(path)} must have format {_FORMAT}", repr(version),
-            "update mlp_ref, or save the model again",
-        )  # fmt: skip
-    recorded = entry.pop("sha256", None)
-    whole = isinstance(entry.get("activations"), list) and isinstance(entry.get("metadata"), dict)
-    if not whole or recorded != _digest(entry, params):
-        fail(
-            f"{quote(path)} must match the SHA-256 digest in its header", "another digest",
-            "the file was damaged or edited: fetch it or save it again",
-        )  # fmt: skip
-    return dict(entry)
-
-
 def _resolve(
     path: PathName, stored: list[str] | None, given: Sequence[str | Activation] | None, count: int
 ) -> tuple[Activation, ...]:
@@ -225,14 +169,7 @@ def _resolve(
 
 
 def _record(f: str | Activation) -> Activation:
-    if not isinstance(f, str):
-        return f
-    if f not in _RECORDS:
-        fail(
-            f"an activation must be one of {', '.join(_RECORDS)}", repr(f),
-            "correct the name, or pass your own record in activations=(...)",
-        )  # fmt: skip
-    return _RECORDS[f]
+    return lookup("an activation", f, _RECORDS) if isinstance(f, str) else f
 
 
 def _require_finite(path: PathName, tensors: Mapping[str, Array]) -> None:
@@ -244,22 +181,3 @@ def _require_finite(path: PathName, tensors: Mapping[str, Array]) -> None:
                 f"{tensor[place]} in {name} at {list(place)}",
                 "train with a lower learning rate, or pass allow_nonfinite=True to inspect them",
             )  # fmt: skip
-
-
-def _digest(entry: Mapping[str, Any], params: Params) -> str:
-    numbers = params.flat.astype(params.dtype.newbyteorder("<"), copy=False)
-    shape = f"{params.dtype} {params.sizes}"
-    return sha256(f"{_json(entry)} {shape} ".encode() + numbers.tobytes()).hexdigest()
-
-
-def _json(entry: Mapping[str, Any]) -> str:
-    try:
-        text = json.dumps(entry, allow_nan=False, sort_keys=True)
-        if json.loads(text) == entry:
-            return text
-    except (TypeError, ValueError, RecursionError):
-        pass
-    fail(
-        "metadata must be what JSON keeps unchanged", describe(entry["metadata"]),
-        "use strings, finite numbers, lists, and mappings with strings as keys",
-    )  # fmt: skip

@@ -1,15 +1,14 @@
 """Training: minibatches, epochs, early stopping, and the history of it all.
 
 `epochs` is the engine: an endless generator that yields a `Snapshot` after every epoch, from which
-training can be resumed bit for bit. `fit` runs it for a number of epochs.
+training can be resumed bit for bit. `supervise` ends it, and `fit` runs both.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from itertools import islice
-from math import isfinite, nan
+from math import inf, isfinite, isnan, nan
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
@@ -25,7 +24,17 @@ from mlp_ref.parameters import Params
 if TYPE_CHECKING:  # importing numpy.random takes a tenth of the time of numpy
     from numpy.random import Generator
 
-__all__ = ["Diverged", "History", "Record", "Snapshot", "epochs", "evaluate", "fit", "minibatches"]
+__all__ = [
+    "Diverged",
+    "History",
+    "Record",
+    "Snapshot",
+    "epochs",
+    "evaluate",
+    "fit",
+    "minibatches",
+    "supervise",
+]
 
 Batches: TypeAlias = "Callable[[Generator], Iterator[tuple[Array, Array]]]"
 
@@ -163,6 +172,33 @@ def epochs(
         )
 
 
+def supervise(
+    run: Iterator[Snapshot],
+    *,
+    epochs: int,
+    patience: int | None = None,
+    best: Snapshot | None = None,
+) -> Iterator[tuple[Snapshot, Snapshot]]:
+    """Yield (last, best) after every epoch of a run, and end it with epoch number ``epochs``.
+
+    Without ``patience`` the best snapshot is the last. With it, the best has the lowest validation
+    loss, and the run ends after that many epochs in a row without a better one. ``best`` is that of
+    a run that is resumed.
+    """
+    for last in run:
+        if patience is None or best is None or _loss(last) < _loss(best):
+            best = last
+        yield last, best
+        waited = last.record.epoch - best.record.epoch
+        if last.record.epoch >= epochs or (patience is not None and waited >= patience):
+            return
+
+
+def _loss(snapshot: Snapshot) -> float:
+    loss = snapshot.record.validation_loss
+    return inf if isnan(loss) else loss
+
+
 def fit(
     model: MLP,
     params: Params,
@@ -198,20 +234,12 @@ def fit(
         schedule=schedule, validation=validation,
     )  # fmt: skip
     records: list[Record] = []
-    best: Snapshot | None = None
-    for snapshot in islice(run, epochs):
-        records.append(snapshot.record)
+    for last, best in supervise(run, epochs=epochs, patience=patience):
+        params = best.params
+        records.append(last.record)
         if progress is not None:
-            progress(snapshot.record)
-        if patience is None or best is None or _better(snapshot, best):
-            best = snapshot
-        elif snapshot.record.epoch - best.record.epoch >= patience:
-            break
-    return params if best is None else best.params, History(tuple(records))
+            progress(last.record)
+    return params, History(tuple(records))
 
 
 _epochs = epochs
-
-
-def _better(snapshot: Snapshot, best: Snapshot) -> bool:
-    return snapshot.record.validation_loss < best.record.validation_loss

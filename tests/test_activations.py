@@ -71,7 +71,7 @@ def test_value_and_slope_are_within_their_own_error(f, dtype) -> None:
 
 @pytest.mark.parametrize("f", RECORDS, ids=lambda f: f.name)
 def test_second_is_the_second_derivative(f) -> None:
-    """f'' agrees with the definition to 2^-20 of its supremum, which is all that the bounds need."""
+    """f'' agrees with the definition to 2^-20 of its supremum: the bounds need no more."""
     x = np.array([-9.1, -3.4, -2.0, -1.3, -0.7, -0.1, 0.1, 0.7, 1.3, 2.0, 3.4, 9.1])
     second = f.second(x)
     for k, at in enumerate(x):
@@ -81,7 +81,7 @@ def test_second_is_the_second_derivative(f) -> None:
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("f", RECORDS, ids=lambda f: f.name)
 def test_nan_infinity_and_zero(f, dtype) -> None:
-    """NaN goes through; at +-inf value and slope are the limits; f(0) is 0 or the known constant."""
+    """NaN goes through; at +-inf value and slope are the limits; f(0) is the known constant."""
     x = np.array([np.nan, np.inf, -np.inf, 0.0], dtype)
     y, slope = f.value(x), f.slope(x, f.value(x))
     limits = {"sigmoid": (1, 0), "tanh": (1, -1), "elu": (np.inf, -1)}
@@ -128,7 +128,8 @@ def test_out_receives_the_same_bits(f, dtype) -> None:
 def test_the_complex_step_gives_the_slope(f, sign) -> None:
     """Im f(x + i h) / h is the slope to within twice its error, and the real part is the value.
 
-    Up to the underflow of h f', and h^2 f'' / 2 in the real part. At a kink a step down sees the left.
+    Up to the underflow of h f', and h^2 f'' / 2 in the real part. At a kink a step down sees the
+    left side.
     """
     x = points(np.float64)
     x = x[(np.abs(x) < 1e3) & ((x != 0) | (sign < 0) | (not f.kinks))]

@@ -44,7 +44,7 @@ def test_gamma() -> None:
 
 
 def test_quantize_float16_is_numpy_s_rounding() -> None:
-    """Every kind of float64 rounds to float16 as NumPy rounds it, ties, subnormals and overflow too."""
+    """Every float64 rounds to float16 as NumPy rounds it, ties, subnormals and overflow too."""
     rng = np.random.default_rng(0)
     x = rng.standard_normal(4000) * np.exp2(rng.uniform(-30, 18, 4000))
     ties = np.ldexp(2.0 * np.arange(1, 200) + 1, -12)

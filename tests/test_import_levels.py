@@ -20,7 +20,7 @@ ROOT = Path(mlp_ref.__file__).parent
 LEVELS = (
     ("arithmetic", "checks"),
     ("files", "special"),
-    ("rounding", "tables"),
+    ("rounding", "tables", "tensors"),
     ("activations", "dense", "softmax"),
     ("losses", "parameters"),
     ("model", "optimizers"),

@@ -93,7 +93,7 @@ def test_labels_and_one_hot_rows_agree() -> None:
 
 
 def test_the_gradient_is_that_of_the_mean() -> None:
-    """Doubling the batch halves every gradient and leaves the loss: no sum, and no second average."""
+    """Doubling the batch halves every gradient and leaves the loss: it is averaged once."""
     z, t = RNG.standard_normal((4, 3)), RNG.uniform(size=(4, 3))
     y = RNG.integers(0, 3, 4)
     for loss, target in ((CROSS_ENTROPY, y), (BINARY_CROSS_ENTROPY, t), (SQUARED_ERROR, t)):
@@ -129,7 +129,7 @@ def test_confident_predictions_keep_their_digits() -> None:
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("name", LOSSES)
 def test_dtype_is_kept_and_nothing_warns(name, dtype) -> None:
-    """For logits up to 1e30 everything is finite and of the dtype of z; the arguments are unchanged."""
+    """For logits up to 1e30 all is finite and of the dtype of z; the arguments are unchanged."""
     z = np.array([[1e3, -1e3, 0.0], [-1e18, 1e18, 1.0], [1e-30, 0, -1e-30]], dtype)
     for target in targets(name, z.shape):
         t = target if target.dtype.kind == "i" else target.astype(dtype)

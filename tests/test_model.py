@@ -23,7 +23,7 @@ TARGET = np.array([[10.25], [8.75]])
 
 
 def test_worked_by_hand() -> None:
-    """Two samples through 2-2-1 with relu and squared error; every number is a short binary fraction.
+    """Two samples through 2-2-1, relu, squared error; all numbers are short binary fractions.
 
     z_0 = x W_0 + b_0:  row 1: 1*1 + 2*2 + 0.5 = 5.5,      1*(-1) + 2*0.5 - 1 = -1
                         row 2: -1*1 + 3*2 + 0.5 = 5.5,     -1*(-1) + 3*0.5 - 1 = 1.5
@@ -52,7 +52,7 @@ def test_worked_by_hand() -> None:
 
 
 def test_tanh_and_cross_entropy_against_60_digits() -> None:
-    """One sample through 2-2-2 by the formulas of a textbook in mpmath, within the derived bounds."""
+    """One sample through 2-2-2 by textbook formulas in mpmath, within the derived bounds."""
     model = MLP((2, 2, 2), (TANH, IDENTITY))
     params = Params(
         np.array([0.3, -0.7, 0.2, 0.9, 0.1, -0.4, 1.1, -0.6, 0.8, 0.5, -0.2, 0.05]), (2, 2, 2)
@@ -116,7 +116,7 @@ def test_the_input_gradient_can_be_declined() -> None:
 
 
 def test_predict_and_classify() -> None:
-    """predict is the output alone; classify the index of the largest entry, the first of equal ones."""
+    """predict is the output alone; classify the index of its largest entry, the first of equals."""
     assert np.array_equal(MODEL.predict(PARAMS, X), MODEL.forward(PARAMS, X)[0])
     softmax = MLP((2, 3), (SOFTMAX,))
     params = Params.from_layers([(np.array([[1.0, 1.0, 0.0], [0.0, 0.0, 5.0]]), np.zeros(3))])

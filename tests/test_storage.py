@@ -14,7 +14,8 @@ from safetensors.numpy import load_file, save_file
 from mlp_ref import ACTIVATIONS, IDENTITY, MLP, RELU, SOFTMAX, TANH, Layer, Params
 from mlp_ref.activations import Elementwise
 from mlp_ref.checks import InputError
-from mlp_ref.storage import load, save, write_tensors
+from mlp_ref.storage import load, save
+from mlp_ref.tensors import write_tensors
 
 MODEL = MLP((3, 4, 2), (TANH, IDENTITY))
 

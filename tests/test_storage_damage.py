@@ -13,7 +13,8 @@ from safetensors.numpy import load_file, save_file
 
 from mlp_ref import IDENTITY, MLP, TANH, Params
 from mlp_ref.checks import InputError
-from mlp_ref.storage import load, read_tensors, save, write_tensors
+from mlp_ref.storage import load, save
+from mlp_ref.tensors import read_tensors, write_tensors
 
 MODEL = MLP((3, 4, 2), (TANH, IDENTITY))
 
@@ -106,7 +107,7 @@ def test_another_format_is_an_error(path: Path, entry: object, version: str) -> 
     """A file of a later version, or with metadata that cannot be read, is refused."""
     forge(path, entry)
     assert message(load, path) == (
-        f"'{path}' must have format 1; got {version}; update mlp_ref, or save the model again"
+        f"'{path}' must have format 1; got {version}; update mlp_ref, or save the file again"
     )
 
 

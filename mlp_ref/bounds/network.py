@@ -61,7 +61,7 @@ def derive(
     require_exact("params", params.flat, A)
     require_exact("x", x, A)
     theta, x64 = params.astype(np.float64), np.asarray(x, np.float64)
-    output, trace = model.forward(theta, x64)
+    _, trace = model.forward(theta, x64)
     bounds: dict[str, Bounded] = {}
     a = exactly(x64)
     for k, (layer, f) in enumerate(zip(theta.layers, model.activations, strict=True)):
@@ -75,7 +75,8 @@ def derive(
     if loss is not None and target is not None:
         if target.dtype.kind == "f":
             require_exact("target", target, A)
-            loss.check(trace.a[-1].astype(target.dtype), target)  # rows sum to one in their own dtype
+            # whether probabilities sum to one is judged in their own dtype
+            loss.check(trace.a[-1].astype(target.dtype), target)
             target = target.astype(np.float64)
         else:
             loss.check(trace.a[-1], target)

@@ -1,4 +1,4 @@
-"""Consoles. rich is an extra: what needs a table says in one line how to install it."""
+"""Consoles. rich is an extra: what needs it says in one line how to install it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,15 @@ from typing import Any
 
 from mlp_ref.checks import fail
 
-__all__ = ["output", "progress"]
+__all__ = ["INTERRUPTED", "complain", "output", "progress"]
+
+INTERRUPTED = 130  # the exit status by which a shell reports Ctrl-C
+
+
+def complain(message: str, status: int) -> int:
+    """Write one line to standard error and return the exit status."""
+    sys.stderr.write(f"mlp-ref: error: {' '.join(message.split())}\n")
+    return status
 
 
 def output() -> Any:
@@ -20,22 +28,26 @@ def output() -> Any:
     try:
         from rich.console import Console
     except ImportError:
-        fail("tables and progress need rich", "no module rich", "pip install 'mlp-ref[gate]'")
+        fail("tables need rich", "no module rich", "pip install 'mlp-ref[gate]'")
     return Console(file=sys.stdout, highlight=False, markup=False, emoji=False)
 
 
 @contextmanager
-def progress(total: int | None, text: str) -> Iterator[Callable[[str], None]]:
+def progress(total: int, text: str) -> Iterator[Callable[[str], None]]:
     """Yield a function that advances a bar on standard error by one and shows what it is told.
 
     Where standard error is not a terminal there is no bar.
     """
     if not sys.stderr.isatty():
-        yield lambda message: None
+        yield _say_nothing
         return
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
-
+    try:
+        from rich.console import Console
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+    except ImportError:
+        sys.stderr.write("mlp-ref: a progress bar needs rich; pip install 'mlp-ref[gate]'\n")
+        yield _say_nothing
+        return
     columns = (
         TextColumn("{task.description}", markup=False),
         BarColumn(bar_width=20),
@@ -46,3 +58,7 @@ def progress(total: int | None, text: str) -> Iterator[Callable[[str], None]]:
     with Progress(*columns, console=console, transient=True) as bar:
         task = bar.add_task(text, total=total, message="")
         yield lambda message: bar.update(task, advance=1, message=message)
+
+
+def _say_nothing(message: str) -> None:
+    pass

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from fnmatch import fnmatchcase
 
 from mlp_ref.arithmetic import Arithmetic
-from mlp_ref.checks import fail
+from mlp_ref.checks import fail, lookup
 from mlp_ref.commands.terminal import output, progress
 from mlp_ref.files import atomic_path
 from mlp_ref.gate.cases import CASE_ARITHMETICS, Case, build_cases
@@ -39,7 +39,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="judge in this arithmetic only: float32 or float64; may be repeated",
     )  # fmt: skip
     parser.add_argument(
-        "--only", metavar="PATTERN", help="cases whose id matches, such as '*softplus*' or 'digits*'"
+        "--only", metavar="PATTERN", help="cases whose id matches, such as '*softplus*'"
     )
     parser.add_argument(
         "--require", type=int, default=1, metavar="N", help="exit with 3 if fewer cases are judged"
@@ -77,17 +77,14 @@ def run(args: argparse.Namespace) -> int:
 def _subject(name: str) -> Subject:
     if name.startswith("py:"):
         return load_python(name)
-    if name not in SUBJECTS:
-        fail(f"a subject must be {', '.join(SUBJECTS)} or py:module:object", repr(name), "choose one")
-    return SUBJECTS[name]()
+    return lookup("a subject other than py:module:object", name, SUBJECTS)()
 
 
 def _arithmetics(subject: Subject, names: list[str] | None) -> tuple[Arithmetic, ...]:
     """The arithmetics that were asked for and that the subject declares."""
     known = {a.name: a for a in CASE_ARITHMETICS}
     for name in names or ():
-        if name not in known:
-            fail(f"--arithmetic must be {' or '.join(known)}", repr(name), "choose one")
+        lookup("--arithmetic", name, known)
         if name not in subject.arithmetics:
             fail(
                 f"--arithmetic must be one that {subject.name} declares: "
