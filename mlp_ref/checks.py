@@ -29,10 +29,10 @@ def describe(x: object) -> str:
     return f"{type(x).__name__} {text if len(text) <= 60 else text[:57] + '...'}"
 
 
-def lookup(what: str, name: str, known: Mapping[str, T]) -> T:
+def lookup(what: str, name: str, known: Mapping[str, T], remedy: str = "choose one of them") -> T:
     """The entry of that name, for command lines and files; the library itself passes records."""
     if name not in known:
-        fail(f"{what} must be one of {', '.join(known)}", repr(name), "choose one of them")
+        fail(f"{what} must be one of {', '.join(known)}", repr(name), remedy)
     return known[name]
 
 

@@ -169,7 +169,10 @@ def _resolve(
 
 
 def _record(f: str | Activation) -> Activation:
-    return lookup("an activation", f, _RECORDS) if isinstance(f, str) else f
+    if not isinstance(f, str):
+        return f
+    remedy = "correct the name, or pass your own record in activations=(...)"
+    return lookup("an activation", f, _RECORDS, remedy)
 
 
 def _require_finite(path: PathName, tensors: Mapping[str, Array]) -> None:

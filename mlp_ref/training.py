@@ -103,8 +103,9 @@ def minibatches(x: Array, y: Array, batch_size: int) -> Batches:
 
 def evaluate(model: MLP, params: Params, x: Array, y: Array, loss: Loss) -> tuple[float, float]:
     """The mean loss over the rows of x and the accuracy."""
-    z = model.predict(params, x)
-    return float(loss.value(z, y)), loss.accuracy(z, y)
+    with np.errstate(over="ignore", invalid="ignore"):
+        z = model.predict(params, x)
+        return float(loss.value(z, y)), loss.accuracy(z, y)
 
 
 def epochs(
@@ -139,19 +140,20 @@ def epochs(
     work: dict[int, Workspace] = {}
     while True:
         begin, total, right, seen = perf_counter(), 0.0, 0.0, 0
-        for x, y in batches(rng):
-            n = len(x)
-            if n not in work:
-                work[n] = model.workspace(n, theta.dtype)
-            output, trace = model.forward(theta, x, work[n])
-            value, g = loss.value_and_grad(output, y)
-            total, right, seen = (
-                total + float(value) * n, right + loss.accuracy(output, y) * n, seen + n
-            )  # fmt: skip
-            grads, _ = model.backward(theta, trace, g, input_gradient=False, work=work[n])
-            rate = None if schedule is None else schedule(step)
-            state = optimizer.update(theta, grads, state, scratch, rate)
-            step += 1
+        with np.errstate(over="ignore", invalid="ignore"):  # a loss that is not finite tells
+            for x, y in batches(rng):
+                n = len(x)
+                if n not in work:
+                    work[n] = model.workspace(n, theta.dtype)
+                output, trace = model.forward(theta, x, work[n])
+                value, g = loss.value_and_grad(output, y)
+                total, right, seen = (
+                    total + float(value) * n, right + loss.accuracy(output, y) * n, seen + n
+                )  # fmt: skip
+                grads, _ = model.backward(theta, trace, g, input_gradient=False, work=work[n])
+                rate = None if schedule is None else schedule(step)
+                state = optimizer.update(theta, grads, state, scratch, rate)
+                step += 1
         epoch += 1
         if not seen:
             fail("an epoch must hold at least one minibatch", "none", "pass rows to train on")

@@ -138,13 +138,9 @@ def test_float32_steps_are_within_the_bound(name) -> None:
         g = Params((rng.standard_normal(4) * [1e-12, 1, 0, 1e3]).astype("f4"), SIZES)
         bounds = derive_step(rule, theta, g, state, arithmetic=FLOAT32)
         theta, state = rule.step(theta, g, state)
-        got = {"params": theta.flat} | dict(
-            zip(
-                ("v",) if len(state.moments) == 1 else ("m", "v"),
-                (m.flat for m in state.moments),
-                strict=True,
-            )
-        )
+        names = {0: (), 1: ("v",), 2: ("m", "v")}[len(state.moments)]
+        moments = {name: m.flat for name, m in zip(names, state.moments, strict=True)}
+        got = {"params": theta.flat, **moments}
         assert set(bounds) == set(got)
         for key, q in bounds.items():
             assert (np.abs(got[key].astype(float) - q.value) <= q.allowed).all(), key

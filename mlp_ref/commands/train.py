@@ -120,11 +120,12 @@ def run(args: argparse.Namespace) -> int:
         return complain(f"{trouble}; no epoch was completed, nothing was written", status)
     task.write(*reached)
     last, best = reached
+    kept = f"{output} holds epoch {best.record.epoch}"
     total = args.epochs if status else last.record.epoch + _EPOCHS
-    kept = f"{output} holds epoch {best.record.epoch}; go on with {task.resume(total)}"
+    more = f"{kept}; go on with {task.resume(total)}"
     if status:
-        return complain(f"{trouble}; {kept}", status)
-    sys.stdout.write(f"{_sentence(best.record)}\n{kept}\n")
+        return complain(f"{trouble}; {more if status == INTERRUPTED else kept}", status)
+    sys.stdout.write(f"{_sentence(best.record)}\n{more}\n")
     return 0
 
 

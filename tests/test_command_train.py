@@ -1,0 +1,323 @@
+"""``mlp-ref train``: what it reaches, what it writes, how it goes on, what it refuses."""
+
+from __future__ import annotations
+
+import re
+import signal
+import subprocess
+from dataclasses import replace
+from pathlib import Path
+from time import monotonic, process_time, sleep
+
+import numpy as np
+import pytest
+from test_cli import start
+
+from mlp_ref import training
+from mlp_ref.cli import main
+from mlp_ref.commands import train
+from mlp_ref.commands.checkpoint import read_checkpoint
+from mlp_ref.storage import load
+
+QUICK = ["--hidden", "8", "--epochs", "3"]
+
+
+@pytest.fixture(autouse=True)
+def _in_a_folder_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+def bytes_of(*names: str) -> list[bytes]:
+    """The content of files."""
+    return [Path(name).read_bytes() for name in names]
+
+
+def error(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> str:
+    """The one line that a refused command writes; nothing else is left behind."""
+    before = sorted(Path().iterdir())
+    assert main(["train", *arguments]) == 2
+    text = capsys.readouterr().err
+    assert text.count("\n") == 1
+    assert sorted(Path().iterdir()) == before
+    return text.removeprefix("mlp-ref: error: ").rstrip()
+
+
+def test_the_defaults_reach_97_percent_on_held_out_digits(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """With no option at all: a fifth held out, at least 97 % of it right, in under 10 s."""
+    begin = process_time()
+    assert main(["train"]) == 0
+    seconds = process_time() - begin
+    out = capsys.readouterr().out.splitlines()
+    assert out[0] == ("digits: 1,438 rows to train on, 359 held out; network 64-128-64-10, float64")
+    accuracy = re.fullmatch(r"loss .*, accuracy .* %; held out: loss .*, accuracy (.*) %", out[1])
+    assert float(accuracy[1]) >= 97
+    assert out[2] == (
+        "model.safetensors holds epoch 60; "
+        "go on with mlp-ref train --resume model.checkpoint --epochs 120"
+    )
+    assert len(out) == 3
+    assert seconds < 10
+
+
+def test_equal_seeds_give_equal_files(capsys: pytest.CaptureFixture[str]) -> None:
+    """The same command twice gives the same bytes of the model; another seed gives others."""
+    for name, seed in (("a", "1"), ("b", "1"), ("c", "2")):
+        assert main(["train", *QUICK, "--seed", seed, "-o", f"{name}.safetensors"]) == 0
+    a, b, c = bytes_of("a.safetensors", "b.safetensors", "c.safetensors")
+    assert a == b != c
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "nesterov", "adamw"])
+@pytest.mark.parametrize("patience", [[], ["--patience", "2"]])
+def test_resuming_gives_the_same_bits(
+    optimizer: str, patience: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Two epochs and then up to seven give the bits of seven epochs in one go."""
+    options = ["--hidden", "8", "--optimizer", optimizer, "--lr", "0.05", *patience]
+    assert main(["train", *options, "--epochs", "7", "-o", "whole.safetensors"]) == 0
+    assert main(["train", *options, "--epochs", "2", "-o", "parts.safetensors"]) == 0
+    assert main(["train", "--resume", "parts.checkpoint", "--epochs", "7"]) == 0
+    assert "on from epoch 2" in capsys.readouterr().out
+    whole, parts = bytes_of("whole.safetensors", "parts.safetensors")
+    assert whole == parts
+    seconds = {"seconds": 0.0}
+    ends = [read_checkpoint(f"{name}.checkpoint") for name in ("whole", "parts")]
+    first, second = (
+        (*[p.flat.tobytes() for p in (c.last.params, c.best.params, *c.last.state.moments)],
+         c.last.state.t, c.last.rng_state, c.last.record._replace(**seconds),
+         c.best.record._replace(**seconds), c.settings, c.data)
+        for c in ends
+    )  # fmt: skip
+    assert first == second
+
+
+def test_patience_keeps_the_best_epoch(capsys: pytest.CaptureFixture[str]) -> None:
+    """A rate that is too high stops early, and the model is that of the lowest held-out loss."""
+    options = ["--hidden", "8", "--lr", "0.3", "--patience", "3", "--epochs", "200"]
+    assert main(["train", *options]) == 0
+    found = read_checkpoint("model.checkpoint")
+    assert found.best.record.epoch == found.last.record.epoch - 3 < 197
+    stored = load("model.safetensors")
+    assert stored.metadata["epoch"] == found.best.record.epoch
+    assert np.array_equal(stored.params.flat, found.best.params.flat)
+
+
+class Interrupted:
+    """A clock that presses Ctrl-C when it is read for the k-th time."""
+
+    def __init__(self, k: int) -> None:
+        self.left = k
+
+    def __call__(self) -> float:
+        """The time, or the interruption."""
+        self.left -= 1
+        if self.left == 0:
+            raise KeyboardInterrupt
+        return monotonic()
+
+
+def test_ctrl_c_keeps_the_last_good_epoch(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Interrupted in its third epoch, training leaves the second, and goes on from it."""
+    assert main(["train", *QUICK, "-o", "whole.safetensors"]) == 0
+    with monkeypatch.context() as patch:
+        patch.setattr(training, "perf_counter", Interrupted(6))  # two readings an epoch
+        assert main(["train", *QUICK]) == 130
+    assert capsys.readouterr().err == (
+        "mlp-ref: error: interrupted; model.safetensors holds epoch 2; "
+        "go on with mlp-ref train --resume model.checkpoint --epochs 3\n"
+    )
+    assert main(["train", "--resume", "model.checkpoint", "--epochs", "3"]) == 0
+    whole, resumed = bytes_of("whole.safetensors", "model.safetensors")
+    assert whole == resumed
+
+
+def test_ctrl_c_in_the_first_epoch_writes_nothing(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Before the first epoch is done there is nothing to keep, and the message says so."""
+    monkeypatch.setattr(training, "perf_counter", Interrupted(1))
+    assert main(["train", *QUICK]) == 130
+    assert capsys.readouterr().err == (
+        "mlp-ref: error: interrupted; no epoch was completed, nothing was written\n"
+    )
+    assert not list(Path().iterdir())
+
+
+@pytest.mark.slow
+def test_a_real_signal_and_a_killed_process() -> None:
+    """SIGINT leaves the last epoch and status 130; SIGKILL leaves files that are whole."""
+    for stop, status in ((signal.SIGINT, 130), (signal.SIGKILL, -signal.SIGKILL)):
+        process = start(
+            "train", "--epochs", "1000000", "--hidden", "8", stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )  # fmt: skip
+        while not Path("model.safetensors").exists():
+            assert process.poll() is None, process.stderr.read()
+            sleep(0.05)
+        process.send_signal(stop)
+        out, err = process.communicate()
+        assert process.returncode == status
+        assert out.count("\n") == 1
+        assert "Traceback" not in err
+        assert load("model.safetensors").metadata["epoch"] >= 1
+        read_checkpoint("model.checkpoint")
+        Path("model.safetensors").unlink()
+
+
+def test_a_diverging_run_keeps_the_last_good_epoch(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """When the loss overflows, status 1, the reason, and a model that is still finite."""
+    options = ["--loss", "squared_error", "--optimizer", "sgd", "--hidden", "8"]
+    options += ["--activation", "identity", "--lr", "9", "--batch-size", "1438"]  # a step an epoch
+    assert main(["train", *options]) == 1
+    out, err = capsys.readouterr()
+    assert out.count("\n") == 1
+    found = re.fullmatch(
+        r"mlp-ref: error: the training loss must stay finite; got (?:nan|inf) in epoch (\d+); "
+        r"lower the learning rate; model.safetensors holds epoch (\d+)\n", err,
+    )  # fmt: skip
+    assert int(found[2]) == int(found[1]) - 1 > 0
+    assert np.isfinite(load("model.safetensors").params.flat).all()
+
+
+def test_a_table_of_the_users_own(capsys: pytest.CaptureFixture[str]) -> None:
+    """A CSV file with a named target, float32, two hidden layers, nothing held out."""
+    rng = np.random.default_rng(0)
+    x = rng.standard_normal((60, 2))
+    rows = [f"{a},{int(a * b > 0)},{b}" for a, b in x]
+    Path("own.csv").write_text("\n".join(["a,kind,b", *rows]) + "\n", encoding="utf-8")
+    options = ["own.csv", "--target", "kind", "--hidden", "16,4", "--activation", "gelu"]
+    assert main(["train", *options, "--validation", "0", "--dtype", "float32"]) == 0
+    out = capsys.readouterr().out
+    assert "own.csv: 60 rows to train on; network 2-16-4-2, float32\n" in out
+    assert "held out" not in out
+    model, params, metadata = load("model.safetensors")
+    assert (model.sizes, params.dtype, metadata["target"]) == ((2, 16, 4, 2), np.float32, "kind")
+    Path("own.csv").write_text("\n".join(rows[1:]), encoding="utf-8")
+    text = error(["--resume", "model.checkpoint", "--epochs", "61"], capsys)
+    assert text.startswith("'own.csv' must have a column 'kind'; got no header")
+
+
+def test_real_targets(capsys: pytest.CaptureFixture[str]) -> None:
+    """Regression on an NPZ file prints a loss and no accuracy."""
+    x = np.random.default_rng(0).standard_normal((50, 3))
+    np.savez("own.npz", x=x, y=x @ [1.0, 2.0, 3.0])
+    options = ["own.npz", "--loss", "squared_error", "--hidden", "none", "--lr", "0.05"]
+    assert main(["train", *options]) == 0
+    assert "accuracy" not in capsys.readouterr().out
+    weights = load("model.safetensors").params.layers[0].W[:, 0]
+    assert np.argsort(weights).tolist() == [0, 1, 2]
+
+
+def test_another_output_name_is_resumed_by_name(capsys: pytest.CaptureFixture[str]) -> None:
+    """A model that is not called .safetensors is named in the command that goes on."""
+    assert main(["train", *QUICK, "-o", "my model"]) == 0
+    command = capsys.readouterr().out.splitlines()[-1].partition("go on with ")[2]
+    assert command == "mlp-ref train --resume 'my model.checkpoint' --epochs 63 -o 'my model'"
+    again = ["--resume", "my model.checkpoint", "--epochs", "4", "-o", "my model"]
+    assert main(["train", *again]) == 0
+    assert load("my model").metadata["epoch"] == 4
+
+
+@pytest.mark.parametrize(
+    ("arguments", "text"),
+    [
+        ("--hidden 0", "--hidden must be positive widths such as 32,16, or none; got '0'"),
+        ("--hidden 3,,4", "--hidden must be positive widths such as 32,16, or none; got '3,,4'"),
+        ("--hidden=-3", "--hidden must be positive widths such as 32,16, or none; got '-3'"),
+        ("--activation rleu", "--activation must be one of identity, sigmoid, tanh, relu, leaky"),
+        ("--optimizer x", "--optimizer must be one of sgd, momentum, nesterov, adam, adamw; got"),
+        ("--initializer x", "--initializer must be one of glorot_uniform, glorot_normal, he_unif"),
+        ("--loss x", "--loss must be one of cross_entropy, binary_cross_entropy, squared_error;"),
+        ("--dtype float16", "--dtype must be one of float32, float64; got 'float16'"),
+        ("--lr -1", "lr must be positive and finite; got -1.0"),
+        ("--lr nan", "lr must be positive and finite; got nan"),
+        ("--batch-size 0", "batch_size must be a positive integer; got int 0"),
+        ("--validation 2", "fraction must leave rows of the 1797 on both sides; got 2.0"),
+        ("--validation nan", "fraction must leave rows of the 1797 on both sides; got nan"),
+        ("--patience 0", "--patience must be 1 or more, with rows held out; got 0 with"),
+        ("--patience 2 --validation 0", "--patience must be 1 or more, with rows held out; got 2"),
+        ("--seed -1", "--seed must be 0 or more; got -1"),
+        ("--epochs 0", "--epochs must be more than the 0 that are done; got 0"),
+        ("--target y", "--target must be left out for the digits; got 'y'"),
+        ("no.csv", "'no.csv' must be a file that can be read; got 'No such file or directory'"),
+        ("no.txt", "'no.txt' must end in .csv or .npz; got '.txt'"),
+        ("-o a.checkpoint", "-o must not end in .checkpoint; got 'a.checkpoint'"),
+        ("-o no/a", "'no/a.checkpoint' must be a file that can be written; got 'No such file or"),
+        ("--resume no.checkpoint", "'no.checkpoint' must be a file that can be read; got 'No su"),
+        ("--resume x --lr 1", "--lr must be left out with --resume; got 1.0; the checkpoint hold"),
+        ("--resume x --batch-size 1", "--batch-size must be left out with --resume; got 1; the "),
+    ],
+)
+def test_bad_input_is_refused_in_one_line(
+    arguments: str, text: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The invariant, what arrived, the remedy; status 2, and no file."""
+    found = error(arguments.split(), capsys)
+    assert found.startswith(text)
+    assert found.count("; ") >= 2
+
+
+@pytest.mark.parametrize(
+    ("rows", "loss", "text"),
+    [
+        ("1,2\n3,x\n", "cross_entropy", "'own.csv' line 2, column 2 must hold a finite number; "),
+        ("1,0.5\n", "cross_entropy", "'own.csv' line 1, column 2 must hold a whole number from 0;"),
+        (
+            "1,0\n2,3\n",
+            "binary_cross_entropy",
+            "binary_cross_entropy targets must lie in [0, 1]; got ",
+        ),
+        ("", "cross_entropy", "'own.csv' must hold a row of numbers; got an empty file"),
+    ],
+)
+def test_bad_data_are_refused_in_one_line(
+    rows: str, loss: str, text: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A cell of text, a label that is no class, targets that the loss does not take, no row."""
+    Path("own.csv").write_text(rows, encoding="utf-8")
+    assert error(["own.csv", "--loss", loss, "--validation", "0"], capsys).startswith(text)
+
+
+def test_bad_checkpoints_are_refused_in_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    """A model in its place, a truncated or edited file, other data, epochs that are done."""
+    assert main(["train", *QUICK]) == 0
+    capsys.readouterr()
+    assert error(["--resume", "model.safetensors"], capsys) == (
+        "'model.safetensors' must be a checkpoint of mlp-ref train; got another safetensors file; "
+        "name the .checkpoint file that stands beside the model"
+    )
+    assert error(["--resume", "model.checkpoint", "--epochs", "3"], capsys).startswith(
+        "--epochs must be more than the 3 that are done; got 3; it counts all epochs of the run"
+    )
+    np.savez("own.npz", x=np.ones((9, 64)), y=np.arange(9))
+    assert error(["own.npz", "--resume", "model.checkpoint"], capsys) == (
+        "the data must be those that 'model.checkpoint' was trained on; got other numbers; "
+        "restore own.npz, or start anew without --resume"
+    )
+    whole = Path("model.checkpoint").read_bytes()
+    Path("model.checkpoint").write_bytes(whole[:-9])
+    assert "must be a whole safetensors file" in error(["--resume", "model.checkpoint"], capsys)
+    Path("model.checkpoint").write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
+    assert "must match the SHA-256 digest" in error(["--resume", "model.checkpoint"], capsys)
+
+
+def test_the_files_are_written_while_training_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    """After every epoch in which two seconds have passed, not only at the end."""
+    seen = []
+    clock = iter(np.arange(0, 100, 0.75))
+    monkeypatch.setattr(train, "monotonic", lambda: float(next(clock)))
+    original = train.write_checkpoint
+
+    def write(path: Path, found) -> None:
+        seen.append(found.last.record.epoch)
+        original(path, replace(found))
+
+    monkeypatch.setattr(train, "write_checkpoint", write)
+    assert main(["train", "--hidden", "none", "--epochs", "9"]) == 0
+    assert seen == [1, 4, 7, 9]

@@ -1,0 +1,159 @@
+"""``mlp-ref verify``: exit statuses, options, files; what the reports say is tested with them."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import pytest
+
+from mlp_ref.cli import main
+from mlp_ref.gate.run import Summary
+
+SUBJECT = """
+from mlp_ref.subjects.numpy_subject import run as right
+
+def wrong(**case):
+    tensors = dict(right(**case))
+    tensors["db0"] = tensors["db0"] * len(case["x"])
+    return tensors
+
+def crashing(**case):
+    if "gelu" in case["activations"]:
+        raise RuntimeError("no such\\nkernel")
+    return right(**case)
+
+def lazy(**case):
+    raise NotImplementedError("later")
+
+def only64(**case):
+    return right(**case)
+
+only64.arithmetics = ("float64",)
+
+def of_half(**case):
+    return right(**case)
+
+of_half.arithmetics = ("float16",)
+"""
+
+
+@pytest.fixture(autouse=True)
+def _in_a_folder_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", sys.path.copy())
+    Path("own.py").write_text(SUBJECT, encoding="utf-8")
+    yield
+    sys.modules.pop("own", None)
+
+
+def verify(arguments: str, status: int, capsys: pytest.CaptureFixture[str]) -> str:
+    """What verify prints; its exit status is as stated."""
+    assert main(["verify", *arguments.split()]) == status
+    out, err = capsys.readouterr()
+    assert err == ""
+    return out
+
+
+def test_the_reference_conforms(capsys: pytest.CaptureFixture[str]) -> None:
+    """The main job: NumPy in float32 passes every case."""
+    out = verify("", 0, capsys)
+    assert "PASS  numpy" in out
+    assert "fail 0   error 0   skip 0" in out
+
+
+def test_a_wrong_subject_does_not_conform(capsys: pytest.CaptureFixture[str]) -> None:
+    """A gradient that is summed where the loss is averaged ends with 1, and is named."""
+    out = " ".join(verify("py:own:wrong --only digits-64-12-10/tanh/*", 1, capsys).split())
+    assert "FAIL py:own:wrong does not conform" in out
+    assert "db0 is 9 times the reference: summed over the 9 rows" in out
+
+
+def test_a_crash_ends_its_case_only(capsys: pytest.CaptureFixture[str]) -> None:
+    """Cases that raise are errors with their reason in one line; all others are judged."""
+    out = verify("py:own:crashing --only batch-7/*/float64", 1, capsys)
+    assert "pass 9   fail 0   error 1   skip 0" in out
+    assert "RuntimeError: no such kernel" in out
+
+
+def test_too_few_cases(capsys: pytest.CaptureFixture[str]) -> None:
+    """Nothing judged is no pass: 3, also where fewer cases were judged than --require asks."""
+    assert "later" in verify("py:own:lazy --only batch-7/*", 3, capsys)
+    verify("--only batch-7/* --require 11", 3, capsys)
+    verify("--only batch-7/* --require 10", 0, capsys)
+
+
+def test_a_stale_expectation(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The status of a run is that of its summary: 5 when an expected failure passes."""
+    monkeypatch.setattr(Summary, "status", 5)
+    assert "STALE" in verify("--only batch-7/*", 5, capsys)
+
+
+def test_a_subject_chooses_its_arithmetic(capsys: pytest.CaptureFixture[str]) -> None:
+    """Declared float64 only, a subject is asked in float64 only."""
+    out = verify("py:own:only64 --only batch-7/*", 0, capsys)
+    assert "float64, 10 cases" in out
+    assert "float32" not in out
+
+
+def test_the_arithmetic_can_be_chosen(capsys: pytest.CaptureFixture[str]) -> None:
+    """--arithmetic limits the run, and may be repeated."""
+    assert "float64" not in verify("py:own:right --arithmetic float32 --only batch-7/*", 0, capsys)
+    both = "py:own:right --arithmetic float64 --arithmetic float32 --only batch-7/*"
+    assert "pass 20" in verify(both, 0, capsys)
+
+
+def test_the_cases_can_be_listed(capsys: pytest.CaptureFixture[str]) -> None:
+    """--list prints the ids, one a line, judges nothing, and --only filters it."""
+    everything = verify("--list", 0, capsys).splitlines()
+    chosen = verify("--list --only *softplus*", 0, capsys).splitlines()
+    assert chosen == [case for case in everything if "softplus" in case]
+    assert len(set(everything)) == len(everything) > 100 > len(chosen) > 10
+
+
+def test_json_lines(capsys: pytest.CaptureFixture[str]) -> None:
+    """--jsonl writes a header, a line per tensor, and the summary with the exit status."""
+    verify("py:own:wrong --jsonl out.jsonl --only batch-7/tanh/*", 1, capsys)
+    header, *results, summary = map(json.loads, Path("out.jsonl").read_text().splitlines())
+    assert (header["kind"], header["subject"], header["cases"]) == ("header", "py:own:wrong", 2)
+    assert {r["tensor"] for r in results if r["verdict"] == "fail"} == {"db0"}
+    assert (summary["kind"], summary["status"], summary["cases"]["fail"]) == ("summary", 1, 2)
+
+
+def test_an_interrupted_run_leaves_no_file(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A report appears as a whole or not at all."""
+    source = "def run(**case):\n    raise KeyboardInterrupt\n"
+    Path("own.py").write_text(source, encoding="utf-8")
+    assert main(["verify", "py:own:run", "--jsonl", "out.jsonl"]) == 130
+    assert not [path for path in Path().iterdir() if "jsonl" in path.name]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "text"),
+    [
+        ("nope", "a subject other than py:module:object must be one of numpy, torch; got 'nope'; "),
+        ("py:own", "a Python subject must read py:module:object; got 'py:own'; "),
+        ("py:nope:run", "module 'nope' must be importable; got ModuleNotFoundError: No module nam"),
+        ("py:own:nope", "module 'own' must have an object 'nope'; got no such name; "),
+        ("--arithmetic float65", "--arithmetic must be one of float32, float64; got 'float65'; "),
+        ("--arithmetic float64", "--arithmetic must be one that numpy declares: float32; got 'flo"),
+        ("py:own:of_half", "py:own:of_half must declare float32 or float64; got float16; "),
+        ("--only nope", "--only must match the id of a case, such as digits-64-12-10/"),
+        ("--require x", "argument --require: invalid int value: 'x'; see mlp-ref verify --help"),
+        ("--only batch-1/* --jsonl no/x", "'no/x' must be a file that can be written; got 'No suc"),
+    ],
+)
+def test_bad_input_is_refused_in_one_line(
+    arguments: str, text: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The invariant, what arrived, the remedy; status 2, nothing judged."""
+    assert main(["verify", *arguments.split()]) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.startswith(f"mlp-ref: error: {text}")
+    assert err.count("\n") == 1
