@@ -12,6 +12,7 @@ of the largest values.
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 import numpy as np
@@ -136,10 +137,25 @@ def silu_slope(A: Arithmetic, z: Interval) -> Array:
     return np.asarray(terms + 10 * (1 + width) * A.tiny)
 
 
+def _bend(c: float, z: Interval) -> Array:
+    """The largest expm1(c x^2) / x^2, to first order c: phi(x (1 - s)) <= phi(x) exp(s x^2)."""
+    square = np.square(np.clip(z.magnitude, 1, 40))
+    return np.asarray(np.expm1(c * square) / square)
+
+
+def _moment(k: int, z: Interval) -> Array:
+    """The largest |x|^k phi(x), with peaks at +-sqrt(k)."""
+    peak = math.sqrt(k)
+    return z.sup(lambda x: np.minimum(np.abs(x), 40) ** k * gaussian(x), (-peak, peak))
+
+
 def _normal_cdf(A: Arithmetic, z: Interval) -> Array:
-    """Of Phi as (1 + erf(t)) / 2 and as erfc(-t) / 2, where t = x / sqrt 2 has 3 roundings."""
+    """Of Phi as (1 + erf(t)) / 2 and as erfc(-t) / 2, where t = x / sqrt 2 has 3 roundings.
+
+    |Phi(x (1 + d)) - Phi(x)| <= phi(x) expm1(c x^2) / |x| for |d| <= c.
+    """
     cdf, half_erf = z.sup(normal_cdf), np.minimum(0.5, 0.4 * z.magnitude)
-    shift = A.gamma(3) * z.magnitude * z.sup(gaussian, (0.0,))
+    shift = _bend(A.gamma(3), z) * _moment(1, z)
     by_erf = _then(A, 1, cdf, _then(A, A.K, half_erf, shift))
     return np.maximum(by_erf, _then(A, A.K, cdf, shift)) + 3 * A.tiny
 
@@ -154,10 +170,9 @@ def gelu_slope(A: Arithmetic, z: Interval) -> Array:
 
     phi is taken as exp(-x^2 / 2) / sqrt(2 pi) and as the derivative of erf(x / sqrt 2) / 2.
     """
-    width, density = np.minimum(z.magnitude, 40), z.sup(gaussian, (0.0,))
-    product = _then(A, A.K + 6, width * density, A.gamma(7) * width**3 / 2 * density)
-    size = z.sup(normal_cdf) + width * density
-    return _then(A, 1, size, _normal_cdf(A, z) + product) + (4 * z.magnitude + 2) * A.tiny
+    size, shift = _moment(1, z), _bend(A.gamma(7) / 2, z) * _moment(3, z)
+    total = _normal_cdf(A, z) + _then(A, A.K + 6, size, shift)
+    return _then(A, 1, z.sup(normal_cdf) + size, total) + (4 * z.magnitude + 2) * A.tiny
 
 
 class _GeluTanh(NamedTuple):

@@ -86,8 +86,8 @@ def test_no_formula_exceeds_its_bound(name: str, derivative: bool) -> None:
 def verdict(mutant: Mutant) -> str:
     """What became of a mutant.
 
-    killed: an attack exceeds the weakened bound; stronger: the bound is nowhere smaller; void: it is
-    no program; else survived.
+    killed: an attack exceeds the weakened bound; stronger: the bound is nowhere smaller; void: it
+    is no program; else survived.
     """
     try:
         return _verdict(mutant)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple
+from dataclasses import replace
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from mlp_ref.arithmetic import FLOAT64, Arithmetic, Array, Interval, representable
 
-__all__ = ["Bounded", "carry", "exactly"]
+__all__ = ["Bounded", "carry", "chain", "exactly"]
 
 # Bounds are sums, products and maxima of nonnegative float64 numbers: evaluating them loses far
 # less than this.
@@ -76,12 +77,18 @@ ErrorOf = Callable[..., Array]
 
 
 def carry(
-    A: Arithmetic, value: Array, error: ErrorOf, *inputs: Bounded, stored: bool = True
+    A: Arithmetic,
+    value: Array,
+    error: ErrorOf,
+    *inputs: Bounded,
+    stored: bool = True,
+    addend: Array | float = 0.0,
 ) -> Bounded:
     """Bound ``value``, computed from ``inputs``, by error(A, *inputs) in the arithmetic A.
 
     The same formula with FLOAT64 and the inputs of the reference gives the radius. A tensor that is
-    not ``stored`` escapes the rounding on the way to memory.
+    not ``stored`` escapes the rounding on the way to memory. Where an exact ``addend`` (the bias)
+    may be added after the intermediate was stored, that is value - addend.
     """
     value = np.asarray(value, np.float64)
     with np.errstate(all="ignore"):
@@ -90,7 +97,7 @@ def carry(
         if A == FLOAT64:
             return Bounded(value, radius, radius)
         bound = error(A, *inputs)
-        bound = _clean(_stored(A, value, radius, bound) if stored else bound)
+        bound = _clean(_stored(A, value, radius, bound, addend) if stored else bound)
     return Bounded(value, radius, bound)
 
 
@@ -99,15 +106,32 @@ def _clean(error: Array) -> Array:
     return np.where(np.isnan(error), np.inf, error * _EVALUATION)
 
 
-def _stored(A: Arithmetic, value: Array, radius: Array, error: Array) -> Array:
+def _stored(A: Arithmetic, value: Array, radius: Array, error: Array, addend: Any) -> Array:
     """Add the rounding of a tensor on its way to memory, twice: some store an intermediate.
 
     A number that memory holds exactly is not changed; one that may overflow is unbounded.
     """
-    size = np.abs(value) + radius
+    size, before = np.abs(value) + radius, np.abs(value - addend) + radius
     if A.u_store:
-        rounding = ((1 + A.u_store) ** 2 - 1) * (size + error) + 2 * A.tiny_store
-        unchanged = (radius + error == 0) & representable(value, A.precision)
-        unchanged &= (size >= A.tiny_store) | (size == 0)
-        error = np.where(unchanged, 0, error + rounding)
-    return np.where(size + error > A.largest, np.inf, error)
+        unchanged = (radius + error == 0) & _held(A, value) & _held(A, value - addend)
+        first = A.u_store * (before + error) + A.tiny_store
+        second = A.u_store * (size + error + first) + A.tiny_store
+        error = np.where(unchanged, 0, error + first + second)
+    return np.where(np.maximum(size, before) + error > A.largest, np.inf, error)
+
+
+def _held(A: Arithmetic, value: Array) -> Array:
+    """Whether memory holds each value exactly."""
+    fits = (np.abs(value) >= A.tiny_store) | (value == 0)
+    return np.asarray(fits & representable(value, A.precision))
+
+
+def chain(A: Arithmetic) -> Arithmetic:
+    """The arithmetic of a chain of operations that each store their result.
+
+    Elementary functions keep their allowance and are stored as well.
+    """
+    if not A.u_store:
+        return A
+    u = A.u + A.u_store
+    return replace(A, u=u, tiny=A.tiny + A.tiny_store, K=1 + A.K * A.u / u)

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 
 import numpy as np
 
 from mlp_ref.arithmetic import Arithmetic, Array, trailing_unit
-from mlp_ref.bounds.bounded import Bounded
+from mlp_ref.bounds.bounded import Bounded, chain
 from mlp_ref.bounds.softmax import rows_of, softmax_error, surprisal_error
 from mlp_ref.losses import BINARY_CROSS_ENTROPY, CROSS_ENTROPY, SQUARED_ERROR, Loss
 from mlp_ref.special import logistic, logistic_slope, minus_abs
@@ -46,7 +45,7 @@ def _cross_entropy(A: Arithmetic, z: Bounded, y: Array) -> tuple[Array, Array]:
         # The sum of the other probabilities may stand for 1 - p_y where that cancels.
         sure = (p + p_error)[index, y] >= 0.5
         error[index, y] += np.where(sure, A.gamma(2 * classes + 2) * others, 0)
-        return _mean(A, each, computed), (error + 4 * A.tiny) / n
+        return _mean(A, each, computed), (error + 4 * A.tiny) / n + A.tiny
     share = y.sum(axis=1, keepdims=True)
     errors = [surprisal_error(A, z, rows, np.full(n, k)) for k in range(classes)]
     exact = np.sum(y * rows.surprisal, axis=1)
@@ -55,11 +54,11 @@ def _cross_entropy(A: Arithmetic, z: Bounded, y: Array) -> tuple[Array, Array]:
     gap = p * share + y
     error = share * p_error + A.gamma(classes + 2) * share * (p + p_error)
     error = error + A.gamma(3) * (gap + error)
-    return _mean(A, each, exact + each), (error + 4 * A.tiny) / n
+    return _mean(A, each, exact + each), (error + 4 * A.tiny) / n + A.tiny
 
 
 def _binary_cross_entropy(A: Arithmetic, z: Bounded, t: Array) -> tuple[Array, Array]:
-    A = _chain(A)
+    A = chain(A)
     interval = z.interval
     low, high = logistic(interval.lo), logistic(interval.hi)
     gap = np.maximum(np.abs(low - t), np.abs(high - t))  # sup |sigmoid(z) - t|
@@ -72,7 +71,7 @@ def _binary_cross_entropy(A: Arithmetic, z: Bounded, t: Array) -> tuple[Array, A
     by_value = (2 * A.K + 3) * high
     error = slope * z.bound + A.u * np.maximum(by_sides, by_value)
     error = error + A.gamma(3) * (gap + error) + 8 * A.tiny
-    return _mean(A, each, terms + each), error / z.value.size
+    return _mean(A, each, terms + each), error / z.value.size + A.tiny
 
 
 def _bce(z: Array, t: Array) -> Array:
@@ -81,7 +80,7 @@ def _bce(z: Array, t: Array) -> Array:
 
 
 def _squared_error(A: Arithmetic, z: Bounded, t: Array) -> tuple[Array, Array]:
-    A = _chain(A)
+    A = chain(A)
     count = z.value.size
     gap = np.abs(z.value - t) + z.radius
     error = z.bound + A.u * (gap + z.bound) + A.tiny
@@ -92,15 +91,11 @@ def _squared_error(A: Arithmetic, z: Bounded, t: Array) -> tuple[Array, Array]:
     fits = z.known & ((np.abs(z.value) + np.abs(t)) * A.u <= unit)
     power = count & (count - 1) == 0
     g_error = np.where(fits & power & (unit * 2 / count >= A.tiny), 0, g_error)
+    g_error = np.where(2 * (gap + error) > A.largest, np.inf, g_error)
     square = (gap**2).sum() * A.u <= unit.min() ** 2
     exact = bool(fits.all() and power and square and unit.min() ** 2 / count >= A.tiny)
     total = _mean(A, each, gap**2 + each)
     return np.where(exact, 0, total), g_error
-
-
-def _chain(A: Arithmetic) -> Arithmetic:
-    """These losses are often written as a chain of operations that each store their result."""
-    return replace(A, u=A.u + A.u_store, tiny=A.tiny + A.tiny_store)
 
 
 _Terms = Callable[[Arithmetic, Bounded, Array], tuple[Array, Array]]

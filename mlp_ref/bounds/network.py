@@ -70,13 +70,13 @@ def derive(
         def dense(A: Arithmetic, x: Bounded, W: Bounded, bias: Array = bias) -> Array:
             return product_error(A, x, W, bias)
 
-        z = bounds[f"z{k}"] = carry(A, trace.z[k], dense, a, exactly(layer.W))
+        z = bounds[f"z{k}"] = carry(A, trace.z[k], dense, a, exactly(layer.W), addend=bias)
         a = bounds[f"a{k}"] = carry(A, trace.a[k], _value_error_of(f), z)
     if loss is not None and target is not None:
         if target.dtype.kind == "f":
             require_exact("target", target, A)
             # whether probabilities sum to one is judged in their own dtype
-            loss.check(trace.a[-1].astype(target.dtype), target)
+            loss.check(np.empty_like(trace.a[-1], dtype=target.dtype), target)
             target = target.astype(np.float64)
         else:
             loss.check(trace.a[-1], target)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from mlp_ref.arithmetic import Arithmetic, Array
-from mlp_ref.bounds.bounded import Bounded, carry
+from mlp_ref.bounds.bounded import Bounded, carry, chain
 from mlp_ref.bounds.network import require_exact
 from mlp_ref.checks import describe, fail
 from mlp_ref.optimizers import SGD, Adam, Optimizer, State
@@ -48,8 +48,8 @@ def derive_step(
 
     def errors(A: Arithmetic) -> dict[str, Array]:
         if isinstance(optimizer, SGD):
-            return _sgd(A, optimizer, rate, theta.flat, g.flat, wide)
-        return _adam(A, optimizer, rate, theta.flat, g.flat, wide, new)
+            return _sgd(chain(A), optimizer, rate, theta.flat, g.flat, wide)
+        return _adam(chain(A), optimizer, rate, theta.flat, g.flat, wide, new)
 
     return {
         name: carry(A, value, lambda A, name=name: errors(A)[name])
@@ -57,12 +57,9 @@ def derive_step(
     }
 
 
-def _decayed(A: Arithmetic, g: Array, theta: Array, decay: float) -> tuple[Array, Array]:
-    """|g + decay theta| and its error: the constant, the product and the sum are rounded."""
-    if not decay:
-        return np.abs(g), np.zeros_like(g)
-    size = np.abs(g) + decay * np.abs(theta)
-    return np.abs(g + decay * theta) + A.u * size, A.gamma(3) * size + 2 * A.tiny
+def _plus(A: Arithmetic, size: Array, error: Array, added: Array) -> Array:
+    """Of q + c r for q of at most ``size`` that errs, c a rounded constant, and |c r| = added."""
+    return np.asarray(error + A.u * (size + error) + A.gamma(3) * added + 2 * A.tiny)
 
 
 def _sgd(
@@ -72,18 +69,20 @@ def _sgd(
     out = {}
     if rule.momentum:
         held = rule.momentum * np.abs(state.moments[0].flat)
-        v_error = error + A.gamma(3) * (held + size + error) + 2 * A.tiny
-        v_size = held + size + v_error
-        out["v"] = v_error
+        out["v"] = v_error = _plus(A, size, error, held)
+        ahead = rule.momentum * (held + size + v_error)
         if rule.nesterov:
-            ahead = rule.momentum * v_size
-            error = error + rule.momentum * v_error + A.gamma(3) * (size + error + ahead)
-            size = size + error + ahead
+            error = _plus(A, size, error, ahead) + rule.momentum * v_error
+            size = size + ahead
         else:
-            size, error = v_size, v_error
-    step = lr * (size + error)
-    moved = lr * error + A.gamma(2) * step + 4 * A.tiny
-    return out | {"params": moved + A.u * (np.abs(theta) + step + moved)}
+            size, error = held + size, v_error
+    return out | {"params": _plus(A, np.abs(theta), lr * error, lr * (size + error))}
+
+
+def _decayed(A: Arithmetic, g: Array, theta: Array, decay: float) -> tuple[Array, Array]:
+    """|g| + decay |theta| and the error of g + decay theta."""
+    g, added = np.abs(g), decay * np.abs(theta)
+    return g + added, _plus(A, g, np.zeros_like(g), added) if decay else np.zeros_like(g)
 
 
 def _adam(
@@ -93,32 +92,45 @@ def _adam(
     m, v = (np.abs(moment.flat) for moment in state.moments)
     size, g_error = _decayed(A, g, theta, 0.0 if rule.decoupled else rule.weight_decay)
     top = size + g_error
-    # Direct, b1 m + (1 - b1) g, and as an interpolation, m + (1 - b1)(g - m).
-    m_error = (1 - b1) * g_error + A.gamma(4) * (m + (1 - b1) * (top + m)) + 4 * A.tiny
-    square_error = 2 * size * g_error + g_error**2
-    v_error = (1 - b2) * square_error + A.gamma(4) * (b2 * v + (1 - b2) * top**2) + 4 * A.tiny
-    m_new = np.abs(new.moments[0].flat) + m_error
-    v_new = np.abs(new.moments[1].flat)
+    # Directly, b1 m + (1 - b1) g, and as an interpolation, m + (1 - b1)(g - m).
+    direct = A.gamma(3) * (b1 * m + (1 - b1) * top)
+    between = A.u * m + A.gamma(4) * (1 - b1) * (top + m)
+    m_error = (1 - b1) * g_error + np.maximum(direct, between) + 3 * A.tiny
+    v_error = (1 - b2) * (size + top) * g_error + (3 + np.maximum(top, 1)) * A.tiny
+    v_error = v_error + A.gamma(3) * b2 * v + A.gamma(4) * (1 - b2) * np.square(top)
+    v_error = np.where(np.square(top) > A.largest, np.inf, v_error)
+    m_new, v_new = (np.abs(moment.flat) for moment in new.moments)
     c1, e1 = _correction(A, b1, t)
     c2, e2 = _correction(A, b2, t)
     # |sqrt(p) - sqrt(q)| <= min(|p - q| / sqrt(q), sqrt(|p - q|))
-    root_error = np.fmin(v_error / np.sqrt(v_new), np.sqrt(v_error)) / np.sqrt(c2)
-    root = np.sqrt(v_new / c2) + root_error
-    below = np.sqrt(v_new / c2) + rule.eps
-    below_error = root_error + (e2 + A.gamma(4)) * root + A.gamma(2) * (below + root_error)
-    low = np.maximum(below - below_error, rule.eps / 2)
-    scale = lr / c1
-    step = scale * m_new / low
-    step_error = scale * m_error / low + step * (below_error / below + e1 + A.gamma(6))
-    step_error = step_error + 4 * A.tiny
-    kept = np.abs(theta)
+    q_error = v_error + A.tiny
+    root_error = np.fmin(q_error / np.sqrt(v_new), np.sqrt(q_error)) / np.sqrt(c2)
+    root = np.sqrt(v_new / c2)
+    drift = root_error + np.expm1(e2 / 2 + A.gamma(2)) * (root + root_error)
+    below = root + rule.eps
+    below_error = drift + A.gamma(2) * (below + drift) + (2 + 1 / np.sqrt(c2)) * A.tiny
+    # The computed denominator is at least half of eps, unless eps may be flushed to zero or
+    # 1 - b2^t may be zero or negative; the quotient grows by a factor of at most exp(growth).
+    floor = rule.eps / 2 if rule.eps > 10 * A.tiny else 0.0
+    lost = np.minimum(below_error / below, 1 - floor / below)
+    lost = np.where(np.isfinite(below_error), lost, 1)
+    growth = e1 + A.gamma(5) - np.log1p(-lost)
+    step_error = np.exp(growth) * m_error / below + np.expm1(growth) * m_new / below
+    flushed = np.exp(growth) * (lr / c1 + 1 + m_new) * A.tiny / below
+    step_error = lr / c1 * step_error + flushed + (lr + 3) * A.tiny
+    step, kept, decay = lr / c1 * m_new / below, np.abs(theta), 0.0
     if rule.decoupled:
-        step_error = step_error + A.gamma(4) * (1 + lr * rule.weight_decay) * kept
+        decay = lr * rule.weight_decay
+        step_error = step_error + (A.gamma(2) + A.gamma(5) * decay + 2 * A.tiny) * kept
     moved = step + step_error
-    return {"params": step_error + A.u * (kept + moved), "m": m_error, "v": v_error}
+    return {"params": step_error + A.u * ((1 + decay) * kept + moved), "m": m_error, "v": v_error}
 
 
 def _correction(A: Arithmetic, beta: float, t: int) -> tuple[float, float]:
-    """c = 1 - beta^t and the relative error of c: beta and the power are rounded, then cancel."""
+    """c = 1 - beta^t, and e: c errs by a factor within exp(+-e).
+
+    beta and the power are rounded, then cancel.
+    """
     power = beta**t
-    return 1 - power, A.u + power * (A.K + t + 1) * A.u / (1 - power)
+    error = (A.gamma(A.K + t) * power + 2 * A.tiny) / (1 - power)
+    return 1 - power, (A.gamma(1) - np.log1p(-error) if error < 1 else np.inf)

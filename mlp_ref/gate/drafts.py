@@ -8,6 +8,7 @@ generator, seeded by its name, so that adding one changes no other.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import pairwise
 from typing import NamedTuple
 from zlib import crc32
 
@@ -180,7 +181,7 @@ def _exact() -> Iterator[Draft]:
             rng = _rng(name)
             layers = tuple(
                 (_integers(rng, 1, (n_in, n_out)), _integers(rng, 2, (n_out,)))
-                for n_in, n_out in zip(sizes, sizes[1:], strict=False)
+                for n_in, n_out in pairwise(sizes)
             )
             x = a = _integers(rng, 2, (4, sizes[0]))
             for k, (W, b) in enumerate(layers):

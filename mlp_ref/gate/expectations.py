@@ -1,8 +1,8 @@
 """Expectations: deviations of released libraries that are known, measured and explained.
 
-An expectation widens no bound. The tensors that it names fail and are printed as failures; they only
-do not count against the library. It is exact on both sides: a failure that it does not name is a
-failure, and a tensor that it names and that passes makes it stale.
+An expectation widens no bound. The tensors that it names fail and are printed as failures; they
+only do not count against the library. It is exact on both sides: a failure that it does not name is
+a failure, and a tensor that it names and that passes makes it stale.
 """
 
 from __future__ import annotations

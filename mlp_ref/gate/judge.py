@@ -1,4 +1,4 @@
-"""The one comparator: does a tensor lie within its bound, entry by entry?
+"""The one comparator: whether a tensor lies within its bound, entry by entry.
 
     |got - value| <= bound + radius        for every entry; nothing is averaged
 
@@ -88,8 +88,8 @@ def judge(
     """Compare ``got`` with ``expected`` in the arithmetic that the subject declares.
 
     A NaN passes only where NaN is expected, an infinity only where it is expected or the bound is
-    infinite. -0 equals 0, because the order of a sum decides the sign of zero; with ``signed_zeros``
-    an exact zero must have the sign that is expected.
+    infinite. -0 equals 0, because the order of a sum decides the sign of zero; ``signed_zeros``
+    asks that an exact zero has the sign that is expected.
     """
     reason = refusal(got, expected, arithmetic)
     if reason:
@@ -106,14 +106,15 @@ def judge(
             within &= ~zero | (np.signbit(numbers) == np.signbit(value))
         weak = (allowed > 0) & (allowed >= np.abs(value))
         ratio = np.where(error == 0, 0.0, error / allowed)
-        ratio = np.where(np.isnan(ratio), np.where(within, 0.0, inf), ratio)
+        ratio = np.where(within, np.nan_to_num(ratio), np.where(ratio > 1, ratio, inf))
     failed = int(np.count_nonzero(~within))
+    share = f"{failed:,} of {value.size:,} entries " if value.size > 1 else ""
     candidates = ~within if failed else np.ones_like(within)
     index = np.unravel_index(int(np.argmax(np.where(candidates, ratio, -1.0))), value.shape)
     return Result(
         tensor,
         Verdict.FAIL if failed else Verdict.PASS,
-        f"{failed:,} of {value.size:,} entries outside the bound" if failed else "",
+        f"{share}outside the bound" if failed else "",
         tuple(int(k) for k in index),
         float(numbers[index]),
         float(value[index]),

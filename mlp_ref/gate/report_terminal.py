@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from math import isfinite
 
 from rich.console import Group, RenderableType
 from rich.padding import Padding
@@ -75,11 +76,13 @@ def render(subject: Subject, tally: Tally, summary: Summary) -> Group:
     parts: list[RenderableType] = [_title(subject, tally)]
     for arithmetic, rows in tally.rows.items():
         parts += [Text(), Text(f"{arithmetic}, {_count(tally.cases[arithmetic], 'case')}", "bold")]
-        parts.append(_table(rows))
+        compared = any(row.judged for row in rows.values())
+        parts.append(_table(rows) if compared else Text("nothing compared"))
     parts += _expected(tally, summary)
     parts += _unexpected(tally)
     parts += _errors(tally)
-    parts += [Text(f"skipped: {_count(n, 'tensor')}: {why}") for why, n in tally.skips.items()]
+    parts += [Text() for _ in tally.skips][:1]
+    parts += [Text(f"SKIP {_count(n, 'tensor')}: {why}") for why, n in tally.skips.items()]
     return Group(*parts, Text(), _verdict(subject, summary))
 
 
@@ -156,8 +159,10 @@ def _unexpected(tally: Tally) -> Iterator[RenderableType]:
     hints = Counter(report.hint for report in wrong if report.hint)
     if len(wrong) > 1:
         yield Text()
+        lines = _pairs()
         for hint, count in hints.most_common():
-            yield Text.assemble((f"{count:5} x ", "bold"), hint)
+            lines.add_row(f"{count:5} x", Text(hint))
+        yield lines
 
 
 def _detail(report: CaseReport, style: str) -> Iterator[RenderableType]:
@@ -165,24 +170,34 @@ def _detail(report: CaseReport, style: str) -> Iterator[RenderableType]:
     failures = report.unexpected or report.failures
     first = failures[0]
     yield Text.assemble(("FAIL ", f"bold {style}"), (report.case.id, "bold"))
-    lines = Table(box=None, show_header=False, padding=(0, 1), pad_edge=False)
-    lines.add_column(style="dim")
-    lines.add_column(overflow="fold")
+    lines = _pairs()
     lines.add_row("case", report.case.note)
     lines.add_row("first wrong", Text(f"{_entry(first)}: {first.reason}"))
     if first.ratio == first.ratio:
-        times = "inf" if first.bound == 0 else f"{first.ratio:,.3g}"
         lines.add_row("got", Text(repr(first.got), style))
         lines.add_row("expected", repr(first.expected))
-        lines.add_row("error", Text(
-            f"{first.error:.3g} = {times} x the bound {first.bound:.3g}; {first.ulp:.3g} ULP, "
-            f"{first.digits:.1f} digits"
-        ))  # fmt: skip
+        lines.add_row("error", Text(_error(first)))
     if failures[1:]:
         lines.add_row("wrong too", " ".join(f.tensor for f in failures[1:]))
     if report.hint:
         lines.add_row("hint", Text(report.hint, "bold"))
     yield Padding(lines, (0, 0, 0, 2))
+
+
+def _pairs() -> Table:
+    lines = Table(box=None, show_header=False, padding=(0, 1), pad_edge=False)
+    lines.add_column(style="dim")
+    lines.add_column(overflow="fold")
+    return lines
+
+
+def _error(result: Result) -> str:
+    if not isfinite(result.error):
+        return f"not finite, where the bound is {result.bound:.3g}"
+    return (
+        f"{result.error:.3g} = {result.ratio:,.3g} x the bound {result.bound:.3g}; "
+        f"{result.ulp:.3g} ULP, {result.digits:.1f} digits"
+    )
 
 
 def _errors(tally: Tally) -> Iterator[RenderableType]:
@@ -203,23 +218,24 @@ def _verdict(subject: Subject, summary: Summary) -> Group:
     word, style, says = {
         0: ("PASS", "bold green", "conforms"),
         1: ("FAIL", "bold red", "does not conform"),
-        3: ("TOO FEW", "bold red", f"was judged on fewer cases than the {summary.require} required"),
+        3: ("TOO FEW", "bold red", f"was judged on fewer cases than {summary.require}"),
         5: ("STALE", "bold red", "conforms, but an expected failure no longer fails: remove it"),
     }[summary.status]
     total, tensors = sum(summary.cases.values()), sum(summary.tensors.values())
     counted = "   ".join(f"{verdict} {summary.cases[verdict]:,}" for verdict in Verdict)
     judged = "   ".join(f"{verdict} {summary.tensors[verdict]:,}" for verdict in Verdict)
     expected = (
-        f" ({summary.expected_cases} cases and {summary.expected_tensors} tensors fail as expected)"
+        f" ({_count(summary.expected_cases, 'case')} and "
+        f"{_count(summary.expected_tensors, 'tensor')} failed as expected)"
         if summary.expected_tensors
         else ""
     )
     return Group(
         Text.assemble((f"{word}  {_named(subject)} {says}", style), expected),
-        Text(f"  {total:,} cases:   {counted}"),
-        Text(f"  {tensors:,} tensors: {judged}"),
+        Text(f"  {_count(total, 'case')}:   {counted}"),
+        Text(f"  {_count(tensors, 'tensor')}: {judged}"),
         Text(
-            f"  {summary.entries:,} entries, {summary.inconclusive:,} of them inconclusive: "
+            f"  {summary.entries:,} entries; {summary.inconclusive:,} inconclusive: "
             "their bound is as large as they are"
         ),
     )

@@ -9,7 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
+from pathlib import Path
 from time import perf_counter
+from traceback import extract_tb
 from typing import Any
 
 import numpy as np
@@ -56,22 +58,24 @@ class CaseReport:
 
 
 def run_case(subject: Subject, case: Case, expectations: Sequence[Expectation] = ()) -> CaseReport:
-    """Ask one case. Whatever the subject raises, `SystemExit` included, is an error of this case."""
+    """Ask one case. Whatever the subject raises, `SystemExit` too, is an error of this case."""
     begin = perf_counter()
     expected, question = case.expected(), case.question()
     try:
-        answer = subject.run(**question)
-    except NotImplementedError as reason:
-        return _all(case, Verdict.SKIP, f"not implemented: {_one_line(reason)}", begin)
+        answer: Any = subject.run(**question)
+        answer = dict(answer) if isinstance(answer, Mapping) else answer
+    except NotImplementedError as error:
+        return _all(case, Verdict.SKIP, f"not implemented: {_one_line(error)}", begin)
     except (Exception, SystemExit) as error:
-        return _all(case, Verdict.ERROR, f"{type(error).__name__}: {_one_line(error)}", begin)
+        reason = f"{type(error).__name__}: {_one_line(error)}{_place(error)}"
+        return _all(case, Verdict.ERROR, reason, begin)
     reason = _protocol_error(answer, case, question)
     if reason:
         return _all(case, Verdict.ERROR, reason, begin)
     results = tuple(
         judge(name, answer[name], expected[name], case.arithmetic)
         if name in answer
-        else Result(name, Verdict.SKIP, "the subject does not return it")
+        else Result(name, Verdict.SKIP, "not returned by the subject")
         for name in case.tensors
     )
     named = {
@@ -95,6 +99,13 @@ def _one_line(error: BaseException) -> str:
     return " ".join(str(error).split()) or "no reason given"
 
 
+def _place(error: BaseException) -> str:
+    """The last line of the subject's own file that led to the error."""
+    frames = extract_tb(error.__traceback__)[1:]  # without the call of the subject
+    own = [frame for frame in frames if frame.filename == frames[0].filename]
+    return f" ({Path(own[-1].filename).name}, line {own[-1].lineno})" if own else ""
+
+
 def _all(case: Case, verdict: Verdict, reason: str, begin: float) -> CaseReport:
     results = tuple(Result(name, verdict, reason) for name in case.tensors)
     return CaseReport(case, results, perf_counter() - begin)
@@ -102,16 +113,22 @@ def _all(case: Case, verdict: Verdict, reason: str, begin: float) -> CaseReport:
 
 def _protocol_error(answer: Any, case: Case, question: Mapping[str, Any]) -> str:
     """What is wrong with an answer as a whole, or an empty string."""
-    if not isinstance(answer, Mapping):
+    if not isinstance(answer, dict):
         return f"a subject must return a mapping of tensors; got {type(answer).__name__}"
     for name in answer:
         if name not in case.tensors:
-            close = get_close_matches(str(name), case.tensors, 1, cutoff=0)[0]
-            return f"there is no tensor {name!r} in this case; did you mean {close!r}?"
+            return f"there is no tensor {name!r} in this case; {_instead(str(name), case.tensors)}"
     for name, untouched in case.question().items():
         if not _same(question[name], untouched):
             return f"the subject changed its argument {name!r} in place; copy it first"
     return ""
+
+
+def _instead(name: str, tensors: Sequence[str]) -> str:
+    same = [tensor for tensor in tensors if tensor.lower() == name.lower()]
+    for close in same or get_close_matches(name, tensors, 1):
+        return f"did you mean {close!r}?"
+    return f"there are {' '.join(tensors)}"
 
 
 def _same(asked: Any, untouched: Any) -> bool:
@@ -124,7 +141,7 @@ def _same(asked: Any, untouched: Any) -> bool:
         )
     if isinstance(untouched, list):
         return len(asked) == len(untouched) and all(map(_same, asked, untouched))
-    return bool(asked == untouched)
+    return isinstance(asked, str) and asked == untouched
 
 
 @dataclass
@@ -171,4 +188,3 @@ class Summary:
         if self.judged < self.require:
             return 3
         return 5 if self.stale else 0
-

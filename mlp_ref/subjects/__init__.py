@@ -10,8 +10,8 @@ A subject is one function that computes a case. It is called with keywords only:
                      softplus, silu, gelu, gelu_tanh
     ``loss``         cross_entropy or binary_cross_entropy, both from logits, or squared_error
 
-Every array is float32 or float64 (labels apart); the subject answers in the same dtype, in a mapping
-from names to NumPy arrays with any of:
+Every array is float32 or float64 (labels apart); the subject answers in the same dtype, in a
+mapping from names to NumPy arrays with any of:
 
     ``z0 a0 z1 a1 ...``    z_l = a_{l-1} W_l + b_l and a_l = f_l(z_l), (n, n_{l+1})
     ``loss``               the mean loss, a scalar
@@ -19,10 +19,10 @@ from names to NumPy arrays with any of:
     ``dW0 db0 dW1 ...``    its gradients with respect to the parameters, of their shapes
     ``dx``                 its gradient with respect to x, (n, n_0)
 
-A tensor that is left out is skipped and counted. `NotImplementedError(reason)` skips the case; any other
-exception, an unknown name, an answer that is no mapping, and a changed argument are errors of that
-case, and the run goes on. A function attribute ``arithmetics``, such as ``("float64",)``, limits the run
-to what the subject claims; without it float32 and float64 are asked for. For example
+A tensor that is left out is skipped and counted. `NotImplementedError(reason)` skips the case; any
+other exception, an unknown name, an answer that is no mapping, and a changed argument are errors of
+that case, and the run goes on. A function attribute ``arithmetics``, such as ``("float64",)``,
+limits the run to what the subject claims; without it float32 and float64 are asked for. For example
 
     def run(*, weights, biases, x, target, activations, loss):
         if len(weights) > 1 or activations[0] != "identity" or loss != "squared_error":

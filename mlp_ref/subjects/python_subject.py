@@ -40,7 +40,8 @@ def load(spec: str) -> Subject:
 
 def _arithmetics(spec: str, target: object) -> tuple[str, ...]:
     declared = getattr(target, "arithmetics", ("float32", "float64"))
-    if not isinstance(declared, list | tuple) or not set(declared) <= set(ARITHMETICS):
+    listed = isinstance(declared, list | tuple) and len(declared) > 0
+    if not listed or not all(isinstance(name, str) and name in ARITHMETICS for name in declared):
         fail(
             f"the arithmetics of {spec} must be among {', '.join(ARITHMETICS)}",
             describe(declared), 'declare, for instance, run.arithmetics = ("float64",)',
@@ -63,7 +64,7 @@ def _import(name: str) -> Any:
 
 @contextmanager
 def _current_directory_first() -> Iterator[None]:
-    """With "" ahead of everything else; a module may import its neighbours later, so "" stays last."""
+    """With "" ahead of everything else; "" stays last, for what a module imports when it runs."""
     sys.path.insert(0, "")
     importlib.invalidate_caches()
     try:

@@ -1,4 +1,4 @@
-"""PyTorch as a subject: eager `torch.nn.functional` and autograd, written the way users write it."""
+"""PyTorch as a subject: eager `torch.nn.functional` and autograd, as users write it."""
 
 from __future__ import annotations
 

@@ -2,11 +2,11 @@
 
 Two kinds of rounding. `Nearest` rounds to p bits, ties to even, with flush-to-zero or gradual
 underflow. `Adversary` makes every operation as wrong as the standard model allows,
-(x op y)(1 + d) + e with |d| = u and |e| = tiny, the signs chosen freely for each operation and entry.
+(x op y)(1 + d) + e with |d| = u and |e| = tiny, with free signs for each operation and entry.
 
-float64 itself errs by at most 2^-53 in an operation and 2^-50 in an elementary function (NumPy's and
-the C library's stay below 4 units in the last place), so the adversary keeps that distance from the
-allowance: what it computes is then possible in exact arithmetic.
+float64 itself errs by at most 2^-53 in an operation and 2^-50 in an elementary function (those of
+NumPy and of the C library stay below 4 units in the last place), so the adversary keeps that
+distance from the allowance: what it computes is then possible in exact arithmetic.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class Engine:
         self.A = A
 
     def rounded(self, exact: Array, K: float = 1.0) -> Array:
-        """What the simulated arithmetic returns for an operation whose exact result is ``exact``."""
+        """What the simulated arithmetic returns where an operation has the result ``exact``."""
         raise NotImplementedError
 
     def underflow(self, exact: Array) -> Array:
@@ -148,7 +148,7 @@ def _value(x: Any) -> Any:
 
 
 class Nearest(Engine):
-    """Round to nearest, ties to even; below ``tiny`` to zero or, if ``gradual``, to a fixed grid."""
+    """Round to nearest, ties to even; below ``tiny`` to 0 or, if ``gradual``, to a fixed grid."""
 
     def __init__(
         self, A: Arithmetic, gradual: bool = False, rng: np.random.Generator | None = None
@@ -158,7 +158,7 @@ class Nearest(Engine):
         self.bits = round(-math.log2(A.u))
 
     def rounded(self, exact: Array, K: float = 1.0) -> Array:
-        """An elementary function is first moved by up to (K - 1) u, at random if there is an rng."""
+        """An elementary function is first moved by up to (K - 1) u, if there is an rng."""
         if K > 1 and self.rng is not None:
             exact = exact * (1 + (K - 1) * self.A.u * self.rng.uniform(-1, 1, np.shape(exact)))
         fraction, exponent = np.frexp(exact)
@@ -173,10 +173,10 @@ class Nearest(Engine):
 
 
 class Adversary(Engine):
-    """Every operation errs by its full allowance; ``signs[k]`` says to which side operation k errs.
+    """Every operation errs by its full allowance, to the side ``signs[k]`` that operation k has.
 
-    Signs of operations that were never seen are drawn from ``rng``. Call `restart` before a formula is
-    evaluated again.
+    Signs of operations that were never seen are drawn from ``rng``. Call `restart` before a formula
+    is evaluated again.
     """
 
     def __init__(self, A: Arithmetic, rng: np.random.Generator) -> None:
@@ -208,6 +208,10 @@ class Adversary(Engine):
     def constant(self, x: Any) -> Number:
         """x (1 + s u): a constant does not underflow."""
         return self.given(np.asarray(x, np.float64), (self.A.u - OPERATION) * np.abs(x))
+
+    def sqrt(self, x: Number) -> Number:
+        """sqrt(x) (1 + s u): the root of a normal number does not underflow."""
+        return self.constant(np.sqrt(x.value))
 
     def given(self, x: Array, radius: Array) -> Number:
         """x + s radius."""

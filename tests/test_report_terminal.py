@@ -1,0 +1,193 @@
+"""The report for people: the right words, and no line over 80 columns."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from io import StringIO
+from typing import Any
+
+import numpy as np
+import pytest
+from rich.console import Console
+
+import mlp_ref
+from mlp_ref.gate.cases import Case, build_cases
+from mlp_ref.gate.expectations import Expectation
+from mlp_ref.gate.report_terminal import Tally, render
+from mlp_ref.gate.run import Summary, run_cases
+from mlp_ref.subjects import Subject
+from mlp_ref.subjects.numpy_subject import run as right
+
+CASES = list(build_cases())
+CASE = next(case for case in CASES if case.id == "digits-64-12-10/tanh/cross_entropy/float64")
+Run = Callable[..., Any]
+
+
+def report(
+    run: Run,
+    cases: Sequence[Case] = (CASE,),
+    expectations: tuple[Expectation, ...] = (),
+    require: int = 1,
+    versions: dict[str, str] | None = None,
+) -> str:
+    """What is printed, with every run of blanks as one; no line is over 80 columns."""
+    subject = Subject("mine", run, ("float32", "float64"), versions or {})
+    summary, tally = Summary(require, expectations), Tally()
+    for outcome in run_cases(subject, cases, expectations):
+        summary.add(outcome)
+        tally.add(outcome)
+    file = StringIO()
+    Console(width=80, file=file).print(render(subject, tally, summary))
+    lines = file.getvalue().splitlines()
+    assert max(map(len, lines)) <= 80
+    return "\n".join(" ".join(line.split()) for line in lines)
+
+
+def doubled(*names: str) -> Run:
+    """A subject that returns twice what it should."""
+
+    def run(**question: Any) -> Any:
+        answer = dict(right(**question))
+        return answer | {name: 2 * answer[name] for name in names if name in answer}
+
+    return run
+
+
+def raises(error: BaseException) -> Run:
+    """A subject that always raises."""
+
+    def run(**question: Any) -> Any:
+        raise error
+
+    return run
+
+
+def test_a_passing_run() -> None:
+    """One table per arithmetic, every denominator, and one word for the verdict."""
+    text = report(right, CASES, versions={"mine": "1.2"})
+    assert f"mlp-ref {mlp_ref.__version__} judges mine 1.2 in float32 and float64" in text
+    for arithmetic in ("float32", "float64"):
+        assert f"\n{arithmetic}, {len(CASES) // 2} cases\n" in text
+    assert "tensor passed worst entry error bound error/bound ULP digits" in text
+    tensors = sum(len(case.tensors) for case in CASES)
+    assert text.count(f"\nloss {len(CASES) // 2}/{len(CASES) // 2} loss ") == 2
+    assert "PASS mine 1.2 conforms\n" in text
+    assert f"{len(CASES):,} cases: pass {len(CASES)} fail 0 error 0 skip 0" in text
+    assert f"{tensors:,} tensors: pass {tensors:,} fail 0 error 0 skip 0" in text
+    assert " inconclusive: their bound is as large as they are" in text
+    assert "FAIL" not in text
+    assert "SKIP" not in text
+
+
+def test_a_failing_case_is_shown_from_its_origin() -> None:
+    """Tensor, index, got, expected, error against bound, ULP, digits, what is wrong too, a hint."""
+    text = report(doubled("a0", "z1"))
+    expected = CASE.expected()["a0"].value
+    assert f"FAIL {CASE.id}\ncase 9 real digits, one hidden layer\nfirst wrong a0[" in text
+    assert "]: 108 of 108 entries outside the bound\ngot " in text
+    assert any(f"\nexpected {float(value)!r}\nerror " in text for value in expected.flat)
+    assert " x the bound " in text
+    assert " ULP, 0.0 digits\nwrong too z1\nhint a0 is " not in text  # a0 is no loss: no factor
+    assert " ULP, 0.0 digits\nwrong too z1\nhint " in text
+    assert "FAIL mine does not conform\n1 case: pass 0 fail 1 error 0 skip 0" in text
+
+
+def test_a_nan_and_a_bound_of_zero_are_readable() -> None:
+    """NaN is "not finite", not "nan ULP"; an error under a bound of zero is inf times it."""
+
+    def run(**question: Any) -> Any:
+        answer = dict(right(**question))
+        return answer | {"loss": answer["loss"] * np.nan}
+
+    text = report(run)
+    assert "first wrong loss: outside the bound\ngot nan\n" in text
+    assert "error not finite, where the bound is " in text
+    exact = next(case for case in CASES if case.id == "exact-64-37-16/relu/float64")
+    assert " = inf x the bound 0; " in report(doubled("loss"), [exact])
+
+
+def test_a_tensor_that_cannot_be_compared() -> None:
+    """It has a reason and no numbers, in the table too."""
+
+    def run(**question: Any) -> Any:
+        return {name: np.asarray(t).tolist() for name, t in right(**question).items()}
+
+    text = report(run)
+    assert "first wrong z0: must be a NumPy array of shape (9, 12); got list\nwrong too" in text
+    assert "\nz 0/2 z0 - - - - -\n" in text
+    assert "hint Return NumPy arrays" in text
+    many = report(run, [replace(CASE, id=f"case-{k}") for k in range(8)])
+    assert "FAIL case-7 z0 must be a NumPy array of shape (9, 12); got list" in many
+
+
+def test_many_failures_get_a_line_each_and_their_hints_are_counted() -> None:
+    """Six cases at length, one line for each further one, then how often each hint was given."""
+    cases = [replace(CASE, id=f"case-{k}") for k in range(9)]
+    text = report(doubled("loss"), cases)
+    assert text.count("first wrong loss: outside the bound") == 6
+    for k in (6, 7, 8):
+        assert f"\nFAIL case-{k} loss error/bound " in text
+    assert "\n9 x The forward pass is right; look at cross_entropy: the loss itself.\n" in text
+    assert "9 cases: pass 0 fail 9 error 0 skip 0" in text
+
+
+def test_errors_are_grouped_by_reason() -> None:
+    """The first case, how many more, and the reason once; brackets are no markup."""
+    text = report(raises(ValueError("[bold]bad[/bold]")), [CASE, replace(CASE, id="another")])
+    assert f"ERROR {CASE.id} and 1 more case\nValueError: [bold]bad[/bold] (test_report" in text
+    assert "\nfloat64, 2 cases\nnothing compared\n" in text
+    assert "FAIL mine does not conform\n2 cases: pass 0 fail 0 error 2 skip 0" in text
+    assert f"ERROR {CASE.id}\n" in report(raises(ValueError()))
+
+
+def test_skips_are_counted_with_their_reason() -> None:
+    """A run that judged nothing has not passed."""
+    text = report(raises(NotImplementedError("no tanh")))
+    assert f"\nSKIP {len(CASE.tensors)} tensors: not implemented: no tanh\n" in text
+    assert "TOO FEW mine was judged on fewer cases than 1\n" in text
+    partial = report(lambda **question: {"loss": right(**question)["loss"]})
+    assert f"\nSKIP {len(CASE.tensors) - 1} tensors: not returned by the subject\n" in partial
+    assert "\nz 0/0 not compared\n" in partial
+    assert "PASS mine conforms\n" in partial
+
+
+@pytest.mark.parametrize("require", [2, 1000])
+def test_too_few_cases(require: int) -> None:
+    """A run over fewer cases than required says so."""
+    text = report(right, require=require)
+    assert f"TOO FEW mine was judged on fewer cases than {require}\n" in text
+
+
+def test_nothing_at_all() -> None:
+    """No case is no pass."""
+    assert "judges mine in no arithmetic\n\nTOO FEW mine" in report(right, [])
+
+
+KNOWN = Expectation(
+    "known", "mine", "mine 1.2, CPU", "twice the loss", "It doubles the loss.",
+    {CASE.id: ("loss",)},
+)  # fmt: skip
+
+
+def test_expected_failures_are_printed_as_failures() -> None:
+    """With cause, measurement and place, and in the verdict; the run conforms."""
+    text = report(doubled("loss"), expectations=(KNOWN,))
+    assert "EXPECTED known 1 tensor in 1 case\nIt doubles the loss.\nmeasured twice" in text
+    assert f"where mine 1.2, CPU\nFAIL {CASE.id}\n" in text
+    assert "PASS mine conforms (1 case and 1 tensor failed as expected)\n" in text
+    assert "hint" not in text
+
+
+def test_an_unexpected_failure_beside_an_expected_one() -> None:
+    """The case is shown under both headings, with the tensor that nobody expected first."""
+    text = report(doubled("loss", "g"), expectations=(KNOWN,))
+    assert "first wrong g[" in text
+    assert "FAIL mine does not conform (0 cases and 1 tensor failed as expected)\n" in text
+
+
+def test_a_stale_expectation() -> None:
+    """A tensor that passes now is named."""
+    text = report(right, expectations=(KNOWN,))
+    assert f"STALE known: {CASE.id} loss passes" in text
+    assert "STALE mine conforms, but an expected failure no longer fails: remove it\n" in text
