@@ -2,14 +2,17 @@
 
 What the word after a fence means:
 
-python   run; the blocks of one file share their names, from top to bottom
+python   run; the blocks of one file share their names, from top to bottom; a further word such as
+         homework.py names a file to write instead, for the commands below
 console  lines that begin with `$ ` are run by bash in one folder per file, `> ` continues a
          command; the lines below must be what it prints. `...` stands for any text within a
          line, and alone on a line for any lines. A command that fails must be followed by
          `$ echo $?`.
 others   shown, not run; the word must be one of SHOWN, so that no misspelt block is passed over
 
-Further words on the fence name modules without which the block is skipped: `console torch`.
+Further words on the fence name modules without which the block is skipped: `console torch`. After
+`console measured`, a number with a decimal point and the index of an entry stand for any other,
+because they depend on the order in which the machine adds; counts and words do not.
 """
 
 from __future__ import annotations
@@ -32,6 +35,9 @@ _FENCE = re.compile(
     re.MULTILINE | re.DOTALL,
 )
 _MARK = "=== status of the command above: "
+_MEASURED = re.compile(
+    r"-?\d[\d,]*(\.\d+(e[+-]?\d+)?|e[+-]\d+)|\b(nan|inf)\b|\b(z|a|g|dW|db|dx)\d*\[[\d, ]+\]"
+)
 
 
 class Block(NamedTuple):
@@ -42,6 +48,8 @@ class Block(NamedTuple):
     kind: str
     needs: tuple[str, ...]
     text: str
+    file: str = ""
+    measured: bool = False
 
     @property
     def available(self) -> bool:
@@ -54,14 +62,20 @@ def blocks(path: Path) -> list[Block]:
     text = path.read_text("utf-8")
     found = []
     for match in _FENCE.finditer(text):
-        kind, *needs = match["words"].split() or [""]
+        kind, *words = match["words"].split() or [""]
+        files = [word for word in words if word.endswith(".py")]
+        needs = tuple(word for word in words if word not in (*files, "measured"))
         line = text.count("\n", 0, match.start("text")) + 1
-        found.append(Block(path, line, kind, tuple(needs), match["text"]))
+        file = files[0] if files else ""
+        found.append(Block(path, line, kind, needs, match["text"], file, "measured" in words))
     return found
 
 
-def run_python(block: Block, names: dict[str, Any]) -> None:
+def run_python(block: Block, names: dict[str, Any], folder: Path) -> None:
     """Execute a block with these names; a traceback shows the line in the Markdown file."""
+    if block.file:
+        (folder / block.file).write_text(block.text, "utf-8")
+        return
     source = "\n" * (block.line - 1) + block.text
     exec(compile(source, str(block.path), "exec"), names)  # noqa: S102 (our own examples)
 
@@ -86,7 +100,8 @@ def run_console(block: Block, folder: Path) -> None:
         following = pairs[k + 1][1] if k + 1 < len(pairs) else ""
         if status and following != "echo $?":
             raise AssertionError(f"{where}\nexit status {status}, and no `$ echo $?` below:\n{got}")
-        if not _pattern(expected).fullmatch(_stripped(got)):
+        shape = _without_numbers if block.measured else str
+        if not _pattern(shape(expected)).fullmatch(shape(_stripped(got))):
             raise AssertionError(f"{where}\nexpected:\n{expected}\ngot:\n{_stripped(got)}")
 
 
@@ -124,6 +139,11 @@ def _stripped(text: str) -> str:
     """Without colours, blanks at line ends, and blank lines at the end."""
     plain = re.sub(r"\x1b\[[0-9;]*m", "", text)
     return "\n".join(line.rstrip() for line in plain.split("\n")).rstrip("\n")
+
+
+def _without_numbers(text: str) -> str:
+    """Every measured number and the width of every gap replaced by one sign."""
+    return re.sub(r"(?<=\S) +", " ", _MEASURED.sub("#", text))
 
 
 def _environment() -> dict[str, str]:

@@ -27,7 +27,7 @@ def test_the_examples_of_a_page(
         if not block.available:
             left_out.append(f"line {block.line} needs {', '.join(block.needs)}")
         elif block.kind == "python":
-            run_python(block, names)
+            run_python(block, names, tmp_path)
         elif block.kind == "console":
             run_console(block, tmp_path)
     if left_out:
@@ -108,12 +108,41 @@ def test_blocks_are_found(page: Callable[[str], list[Block]]) -> None:
 
 def test_python_blocks_share_names_and_tell_their_lines(
     page: Callable[[str], list[Block]],
+    tmp_path: Path,
 ) -> None:
     """A later block sees earlier names; a traceback points into the page."""
     first, second = page("```python\nx = 1\n```\n\n```python\ny = x + 1\n1 / 0\n```\n")
     names: dict[str, Any] = {}
-    run_python(first, names)
+    run_python(first, names, tmp_path)
     with pytest.raises(ZeroDivisionError) as caught:
-        run_python(second, names)
+        run_python(second, names, tmp_path)
     assert names["y"] == 2
     assert caught.traceback[-1].lineno + 1 == 7
+
+
+def test_a_named_block_becomes_a_file(page: Callable[[str], list[Block]], tmp_path: Path) -> None:
+    """`python mine.py` writes the block beside the commands instead of running it."""
+    (found,) = page("```python mine.py\n1 / 0\n```\n")
+    run_python(found, {}, tmp_path)
+    assert (tmp_path / "mine.py").read_text() == "1 / 0\n"
+    assert found.needs == ()
+
+
+@pytest.mark.parametrize(
+    ("text", "accepted"),
+    [
+        ("$ echo 'a0[3, 4]  1.5e-09   0.25 x, 7 of 9'\na0[12]  -2.0  1,000.5e+3 x, 7 of 9\n", True),
+        ("$ echo '1.5 nan'\ninf 2.5\n", True),
+        ("$ echo '7 of 9'\n7 of 8\n", False),
+        ("$ echo '1.5 wrong'\n1.5 right\n", False),
+        ("$ echo '1.5'\n1\n", False),
+    ],
+)
+def test_measured_numbers_may_differ(text: str, accepted: bool, tmp_path: Path) -> None:
+    """Numbers with a decimal point and indices stand for any other; counts and words do not."""
+    found = block(text)._replace(measured=True)
+    if accepted:
+        run_console(found, tmp_path)
+        return
+    with pytest.raises(AssertionError, match="expected:"):
+        run_console(found, tmp_path)

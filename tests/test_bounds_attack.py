@@ -13,7 +13,7 @@ from simulator.networks import Machine, simulate
 from mlp_ref.activations import ACTIVATIONS, IDENTITY, TANH, Activation
 from mlp_ref.arithmetic import BFLOAT16, FLOAT16, FLOAT32, FLOAT64, TF32, Arithmetic, Array
 from mlp_ref.bounds import Bounded, derive
-from mlp_ref.losses import BINARY_CROSS_ENTROPY, CROSS_ENTROPY, LOSSES, SQUARED_ERROR, Loss
+from mlp_ref.losses import BINARY_CROSS_ENTROPY, LOSSES, SQUARED_ERROR, Loss
 from mlp_ref.model import MLP
 from mlp_ref.parameters import Params
 from mlp_ref.softmax import LOG_SOFTMAX, SOFTMAX

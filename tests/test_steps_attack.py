@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -56,7 +55,9 @@ def draw(A: Arithmetic, optimizer: Optimizer, rng: np.random.Generator) -> Case:
     moments = [vector() for _ in optimizer.init(vector()).moments]
     if isinstance(optimizer, Adam):
         moments[1] = moments[1].like(np.abs(moments[1].flat))
-    return Case(optimizer, vector(), vector(), State(int(rng.choice([0, 1, 9, 999])), tuple(moments)))
+    return Case(
+        optimizer, vector(), vector(), State(int(rng.choice([0, 1, 9, 999])), tuple(moments))
+    )
 
 
 def programs(case: Case) -> Iterator[Any]:
@@ -76,7 +77,9 @@ def programs(case: Case) -> Iterator[Any]:
             )
 
 
-def attack(A: Arithmetic, case: Case, rng: np.random.Generator) -> Iterator[tuple[str, Array, Bounded]]:
+def attack(
+    A: Arithmetic, case: Case, rng: np.random.Generator
+) -> Iterator[tuple[str, Array, Bounded]]:
     """The largest errors that the adversary finds, and three attempts at random."""
     bounds = derive_step(*case, arithmetic=A)
     for program in programs(case):

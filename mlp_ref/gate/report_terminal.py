@@ -114,9 +114,14 @@ def _numbers(worst: Result) -> tuple[str, ...]:
     if worst.ratio != worst.ratio:
         return (worst.tensor, *["-"] * 5)
     return (
-        _entry(worst), f"{worst.error:.1e}", f"{worst.bound:.1e}", f"{worst.ratio:.3g}",
-        f"{worst.ulp:.2g}", f"{worst.digits:.1f}",
+        _entry(worst), f"{worst.error:.1e}", f"{worst.bound:.1e}", _digits(worst.ratio),
+        _digits(worst.ulp), f"{worst.digits:.1f}",
     )  # fmt: skip
+
+
+def _digits(x: float) -> str:
+    """Two or three digits with a decimal point, so that nobody takes a measurement for a count."""
+    return f"{x:.1f}" if 1 <= x < 1000 else f"{x:#.3g}"
 
 
 def _entry(result: Result) -> str:
@@ -195,8 +200,8 @@ def _error(result: Result) -> str:
     if not isfinite(result.error):
         return f"not finite, where the bound is {result.bound:.3g}"
     return (
-        f"{result.error:.3g} = {result.ratio:,.3g} x the bound {result.bound:.3g}; "
-        f"{result.ulp:.3g} ULP, {result.digits:.1f} digits"
+        f"{result.error:.3g} = {_digits(result.ratio)} x the bound {result.bound:.3g}; "
+        f"{_digits(result.ulp)} ULP, {result.digits:.1f} digits"
     )
 
 

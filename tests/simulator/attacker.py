@@ -10,11 +10,11 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
-from simulator.attack import worst
-from simulator.engine import Adversary, Number
 
 from mlp_ref.arithmetic import Arithmetic, Array
 from mlp_ref.bounds import Bounded
+from simulator.attack import worst
+from simulator.engine import Adversary, Number
 
 
 class Given(NamedTuple):

@@ -56,9 +56,7 @@ def mutants(source: str) -> Iterator[Mutant]:
                 changed = copy.deepcopy(tree)
                 old = _replace(changed.body[k], path, new)
                 ast.fix_missing_locations(changed)
-                yield Mutant(
-                    function.name, old.lineno, ast.unparse(old), ast.unparse(new), changed
-                )
+                yield Mutant(function.name, old.lineno, ast.unparse(old), ast.unparse(new), changed)
 
 
 Path = tuple[tuple[str, int | None], ...]
@@ -106,8 +104,11 @@ def _is_term(node: ast.expr, parent: ast.AST, local: set[str]) -> bool:
     if isinstance(parent, ast.Assign | ast.AugAssign | ast.Return):
         return node is parent.value
     if isinstance(parent, ast.Tuple):
-        return not isinstance(node, ast.Constant) and isinstance(node.ctx, ast.Load) \
-            if isinstance(node, ast.Name) else True
+        return (
+            not isinstance(node, ast.Constant) and isinstance(node.ctx, ast.Load)
+            if isinstance(node, ast.Name)
+            else True
+        )
     if isinstance(parent, ast.Call) and node in parent.args:
         name = _name(parent.func)
         model = isinstance(node, ast.Name) and node.id in ("A", "z", "x")

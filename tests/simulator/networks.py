@@ -10,15 +10,15 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
-from simulator.engine import Nearest, Number
-from simulator.formulas import SLOPES, VALUES, Formula
 
 from mlp_ref.activations import Activation, Elementwise
 from mlp_ref.arithmetic import Arithmetic, Array
 from mlp_ref.losses import BINARY_CROSS_ENTROPY, CROSS_ENTROPY, Loss
 from mlp_ref.model import MLP
 from mlp_ref.parameters import Params
-from mlp_ref.softmax import LOG_SOFTMAX, SOFTMAX
+from mlp_ref.softmax import SOFTMAX
+from simulator.engine import Nearest, Number
+from simulator.formulas import SLOPES, VALUES, Formula
 
 ORDERS = ("sequential", "random", "tree", "blocked")
 
@@ -51,7 +51,9 @@ class Machine(Nearest):
         if not self.truncating:
             return super().rounded(exact)
         fraction, exponent = np.frexp(exact)
-        return self.underflow(np.ldexp(np.trunc(np.ldexp(fraction, self.bits)), exponent - self.bits))
+        return self.underflow(
+            np.ldexp(np.trunc(np.ldexp(fraction, self.bits)), exponent - self.bits)
+        )
 
     def coin(self) -> bool:
         """A free choice."""
@@ -116,8 +118,10 @@ class Machine(Nearest):
             return Number(self, self.total(terms, exact))
         if self.bias_first:
             first = np.broadcast_to(bias, (len(x), 1, len(bias)))
-            return Number(self, self.total(np.concatenate([first, terms], 1),
-                                           np.concatenate([first, exact], 1)))
+            return Number(
+                self,
+                self.total(np.concatenate([first, terms], 1), np.concatenate([first, exact], 1)),
+            )
         return self.link(Number(self, self.total(terms, exact))) + bias
 
     def row_sum(self, x: Number) -> Number:
@@ -126,8 +130,10 @@ class Machine(Nearest):
 
     def mean_of(self, x: Number, count: int) -> Number:
         """x / count, as a division or a product with the reciprocal."""
-        return x / Number(self, np.array(float(count))) if self.coin() else x * (
-            1 / Number(self, np.array(float(count)))
+        return (
+            x / Number(self, np.array(float(count)))
+            if self.coin()
+            else x * (1 / Number(self, np.array(float(count))))
         )
 
     def choose(self, formulas: tuple[Formula, ...], x: Number, y: Number) -> Number:
@@ -167,7 +173,8 @@ def simulate(
         before = out[f"a{k - 1}"] if k else x
         g = machine.store(machine.product(dz.value, params.layers[k].W.T))
         results = {
-            f"dW{k}": machine.product(before.T, dz.value), f"db{k}": machine.product(ones, dz.value)
+            f"dW{k}": machine.product(before.T, dz.value),
+            f"db{k}": machine.product(ones, dz.value),
         }
         for name, result in results.items():
             scaled = machine.mean_of(result, count) if machine.late else result

@@ -5,9 +5,8 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Iterator
 
-from simulator.engine import Engine, Number
-
 from mlp_ref.optimizers import SGD, Adam
+from simulator.engine import Engine, Number
 
 Result = dict[str, Number]
 Keep = Callable[[Number], Number]
@@ -57,8 +56,10 @@ def step_adam(
     else:
         new = keep(scaled(m, 1 - rule.beta1, g))
         first = keep(keep(scaled(m, rule.beta1, first)) + new)
-    square = keep(scaled(m, 1 - rule.beta2, g)) * g if grouping else scaled(
-        m, 1 - rule.beta2, keep(g * g)
+    square = (
+        keep(scaled(m, 1 - rule.beta2, g)) * g
+        if grouping
+        else scaled(m, 1 - rule.beta2, keep(g * g))
     )
     second = keep(keep(scaled(m, rule.beta2, second)) + keep(square))
     c1, c2 = _correction(m, rule.beta1, t), _correction(m, rule.beta2, t)
