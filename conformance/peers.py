@@ -1,30 +1,28 @@
-"""PyTorch as its users write it: modules, autograd, torch.optim; and how its answers are judged.
+"""PyTorch as its users write it, modules and autograd, and how its answers are judged.
 
-`mlp_ref.subjects` has another PyTorch, in functional form: the two share no line.
+`mlp_ref.subjects` holds another PyTorch, in functional form: the two share no line.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from itertools import pairwise
 from typing import Any
 from zlib import crc32
 
 import numpy as np
 import torch
+from numpy.random import Generator
 from torch import nn
+from torch.nn import functional as F
 
-from mlp_ref.activations import Elementwise
-from mlp_ref.arithmetic import ARITHMETICS, Arithmetic, Array
-from mlp_ref.bounds import Bounded, carry, exactly, slope_error, times_error, value_error
+from mlp_ref import INITIALIZERS, SOFTMAX, initialize
+from mlp_ref.arithmetic import Arithmetic, Array
 from mlp_ref.gate.cases import Case, case_of
 from mlp_ref.gate.drafts import Draft
-from mlp_ref.gate.judge import Result, Verdict, judge
-from mlp_ref.gate.run import run_case
-from mlp_ref.softmax import SOFTMAX
+from mlp_ref.gate.judge import Result, Verdict
+from mlp_ref.gate.run import CaseReport, run_case
 from mlp_ref.subjects import Subject
 
-F = nn.functional
 DTYPES = ("float32", "float64")
 MODULES: Mapping[str, Callable[[], nn.Module]] = {
     "identity": nn.Identity,
@@ -37,22 +35,24 @@ MODULES: Mapping[str, Callable[[], nn.Module]] = {
     "silu": nn.SiLU,
     "gelu": nn.GELU,
     "gelu_tanh": lambda: nn.GELU(approximate="tanh"),
+    "softmax": lambda: nn.Softmax(dim=1),
+    "log_softmax": lambda: nn.LogSoftmax(dim=1),
 }
-CRITERIA: Mapping[str, Callable[..., torch.Tensor]] = {
+Criterion = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
+CRITERIA: Mapping[str, Criterion] = {
     "cross_entropy": F.cross_entropy,
     "binary_cross_entropy": F.binary_cross_entropy_with_logits,
     "squared_error": F.mse_loss,
 }
-Run = Callable[..., Mapping[str, Any]]
 
 
 def numpy_of(tensor: torch.Tensor) -> Array:
-    """The numbers of a tensor in memory of their own: torch's in-place steps cannot reach them."""
+    """The numbers in memory of their own, which no in-place step of PyTorch can reach."""
     return tensor.detach().numpy().copy()
 
 
 def linears(net: nn.Sequential) -> list[nn.Linear]:
-    """The dense layers of a network, from input to output."""
+    """The dense layers, from input to output."""
     return [module for module in net if isinstance(module, nn.Linear)]
 
 
@@ -62,7 +62,7 @@ def sequential(
     activations: Sequence[str],
     modules: Mapping[str, Callable[[], nn.Module]] = MODULES,
 ) -> nn.Sequential:
-    """Linear and activation modules in turn, the weights copied transposed."""
+    """Linear and activation modules in turn, with the weights copied in transposed."""
     parts: list[nn.Module] = []
     for W, b, name in zip(weights, biases, activations, strict=True):
         linear = nn.Linear(*W.shape, dtype=torch.from_numpy(W).dtype)
@@ -73,29 +73,10 @@ def sequential(
     return nn.Sequential(*parts)
 
 
-def run_torch(
-    *,
-    weights: Sequence[Array],
-    biases: Sequence[Array],
-    x: Array,
-    target: Array,
-    activations: Sequence[str],
-    loss: str,
-    modules: Mapping[str, Callable[[], nn.Module]] = MODULES,
-    criterion: Callable[..., torch.Tensor] | None = None,
-) -> dict[str, Array]:
-    """Forward and backward; hooks record what every module returns. Wrong parts may be put in."""
-    net = sequential(weights, biases, activations, modules)
-    return answer(net, criterion or CRITERIA[loss], x, target)
-
-
-def answer(
-    net: nn.Sequential, criterion: Callable[..., torch.Tensor], x: Array, target: Array
-) -> dict[str, Array]:
+def answer(net: nn.Sequential, criterion: Criterion, x: Array, target: Array) -> dict[str, Array]:
     """Every tensor of one pass through ``net``, by the names of `bounds.derive`."""
     outputs: list[torch.Tensor] = []
-    hooks = [net[k].register_forward_hook(lambda *call: outputs.append(call[2]))
-             for k in range(len(net))]
+    hooks = [m.register_forward_hook(lambda *call: outputs.append(call[2])) for m in net]
     first = torch.tensor(x, requires_grad=True)
     output = net(first)
     output.retain_grad()
@@ -111,11 +92,97 @@ def answer(
     return {name: numpy_of(tensor) for name, tensor in found.items()}
 
 
-def elementwise(A: Arithmetic, f: Elementwise, x: Array) -> dict[str, Bounded]:
-    """f(x) as ``value`` and 1 * f'(x) as ``vjp``, for an exact x."""
-    z, wide = exactly(x), x.astype(np.float64)
-    with np.errstate(all="ignore"):
-        y = carry(A, f.value(wide), lambda A, z: value_error(A, f, z), z)
-        slope = f.slope(wide, y.value)
-        d = carry(A, slope, lambda A, z, y: slope_error(A, f, z, y), z, y, stored=False)
-        return {"value": y, "vjp": carry(A, slope, times_error, exactly(np.ones_like(wide)), d)}
+def run_modules(
+    *,
+    weights: Sequence[Array],
+    biases: Sequence[Array],
+    x: Array,
+    target: Array,
+    activations: Sequence[str],
+    loss: str,
+) -> dict[str, Array]:
+    """A subject of the gate: forward and backward through nn.Sequential."""
+    return answer(sequential(weights, biases, activations), CRITERIA[loss], x, target)
+
+
+def report_of(run: Callable[..., Mapping[str, Any]], case: Case) -> CaseReport:
+    """The gate's verdict on one function."""
+    return run_case(Subject("torch modules", run, DTYPES, {}), case)
+
+
+def describe(result: Result) -> str:
+    """The worst entry of a tensor, in one line."""
+    return (
+        f"{result.tensor}{list(result.index)} {result.reason}: got {result.got!r}, expected "
+        f"{result.expected!r}, error/bound {result.ratio:.4g}, {result.ulp:.3g} ULP"
+    )
+
+
+def require(results: Sequence[Result], where: str) -> None:
+    """Every tensor passes; none is skipped."""
+    wrong = [describe(r) for r in results if r.verdict != Verdict.PASS]
+    assert not wrong, "\n".join([where, *wrong])
+    assert results
+
+
+def require_pass(case: Case) -> None:
+    """PyTorch's modules answer within the derived bounds, every tensor and entry."""
+    report = report_of(run_modules, case)
+    require(report.results, f"{case.id} {report.hint}")
+
+
+def rng_of(name: str) -> Generator:
+    """A generator of its own for every name, so that adding a case changes no other."""
+    return np.random.default_rng(crc32(name.encode()))
+
+
+def target_of(loss: str, n: int, classes: int, rng: Generator, *, soft: bool) -> Array:
+    """Labels, zeros and ones, or integers; their soft forms have all 53 bits."""
+    labels = rng.integers(0, classes, n)
+    if loss == "cross_entropy":
+        return SOFTMAX.value(rng.standard_normal((n, classes))) if soft else labels
+    if loss == "binary_cross_entropy":
+        return rng.uniform(size=(n, classes)) if soft else np.eye(classes)[labels]
+    return rng.standard_normal((n, classes)) if soft else rng.integers(-3, 4, (n, classes)) / 1
+
+
+def network_case(
+    name: str,
+    activations: tuple[str, ...],
+    sizes: tuple[int, ...],
+    loss: str,
+    A: Arithmetic,
+    *,
+    soft: bool,
+    x: Array | None = None,
+    rows: int = 1,
+) -> Case:
+    """A network that is drawn from its name, with the rows ``x``, by default normal numbers."""
+    rng = rng_of(name)
+    drawn = initialize(sizes, INITIALIZERS["glorot_uniform"], rng=rng)
+    layers = tuple((W, rng.normal(scale=0.2, size=b.shape)) for W, b in drawn.layers)
+    x = rng.standard_normal((rows, sizes[0])) if x is None else x
+    target = target_of(loss, len(x), sizes[-1], rng, soft=soft)
+    return case_of(Draft(name, "", activations, layers, x, loss, target), A)
+
+
+def logits_of() -> dict[str, Array]:
+    """Batches of logits, by what is extreme about them."""
+    rng = rng_of("logits")
+    normal = rng.standard_normal((7, 5))
+    offsets = np.linspace(-1000, 1000, 7)[:, None]
+    sign = rng.choice([-1.0, 1.0], (7, 5))
+    return {
+        "typical": normal,
+        "one class": normal[:, :1],
+        "one row of 1,001 classes": rng.standard_normal((1, 1001)),
+        "row maxima from -1000 to 1000": offsets + normal,
+        "from -1000 to 1000 in one row": 1000 * normal,
+        "equal": np.full((7, 5), 3.0),
+        "nearly equal": normal / 1024,
+        "of every magnitude": sign * 2.0 ** rng.uniform(-40, 40, (7, 5)),
+        "near the largest float32": sign * 2.0 ** rng.uniform(120, 127, (7, 5)),
+    }
+
+
+LOGITS = logits_of()

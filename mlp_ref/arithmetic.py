@@ -129,6 +129,12 @@ class Interval(NamedTuple):
         """The largest |x| in the interval."""
         return np.maximum(np.abs(self.lo), np.abs(self.hi))
 
+    @property
+    def absolute(self) -> Interval:
+        """Holds |x|."""
+        ends = np.minimum(np.abs(self.lo), np.abs(self.hi))
+        return Interval(np.where(self.contains(0), 0, ends), self.magnitude)
+
     def contains(self, point: float) -> Array:
         """Whether ``point`` lies in the interval."""
         return np.asarray((self.lo <= point) & (point <= self.hi))

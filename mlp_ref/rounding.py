@@ -59,6 +59,11 @@ def _then(A: Arithmetic, roundings: float, size: Array, error: Array) -> Array:
     return np.asarray(error + A.gamma(roundings) * (size + error))
 
 
+def _function(A: Arithmetic, size: Array, error: Array) -> Array:
+    """The error of an elementary function of at most ``size``, moved by ``error`` by its argument."""
+    return np.asarray(error + A.K * A.u * (size + error))
+
+
 def _one_minus_square(A: Arithmetic, a: Array, slope: Array, error: Array) -> Array:
     """Of 1 - a^2 = slope as (1 - a) (1 + a) and as 1 - a a, for a that errs."""
     error = (2 * a + error) * error
@@ -133,8 +138,9 @@ def silu_value(A: Arithmetic, z: Interval) -> Array:
 def silu_slope(A: Arithmetic, z: Interval) -> Array:
     """Of s (1 + x (1 - s)), s + x s (1 - s), s + a (1 - s) and s(x) (1 + x s(-x))."""
     s, width = z.sup(logistic), z.magnitude
-    terms = A.gamma(A.K + 4) * s + A.gamma(A.K + 7) * width * s
-    return np.asarray(terms + 10 * (1 + width) * A.tiny)
+    error = A.gamma(A.K + 2) * s
+    product = width * _then(A, 5, s, (1 + error) * error)
+    return A.gamma(A.K + 4) * s + product + 10 * (1 + width) * A.tiny
 
 
 def _bend(c: float, z: Interval) -> Array:
@@ -144,9 +150,8 @@ def _bend(c: float, z: Interval) -> Array:
 
 
 def _moment(k: int, z: Interval) -> Array:
-    """The largest |x|^k phi(x), with peaks at +-sqrt(k)."""
-    peak = math.sqrt(k)
-    return z.sup(lambda x: np.minimum(np.abs(x), 40) ** k * gaussian(x), (-peak, peak))
+    """The largest |x|^k phi(x), with a peak at |x| = sqrt(k)."""
+    return z.absolute.sup(lambda x: np.minimum(x, 40) ** k * gaussian(x), (math.sqrt(k),))
 
 
 def _normal_cdf(A: Arithmetic, z: Interval) -> Array:
@@ -156,8 +161,8 @@ def _normal_cdf(A: Arithmetic, z: Interval) -> Array:
     """
     cdf, half_erf = z.sup(normal_cdf), np.minimum(0.5, 0.4 * z.magnitude)
     shift = _bend(A.gamma(3), z) * _moment(1, z)
-    by_erf = _then(A, 1, cdf, _then(A, A.K, half_erf, shift))
-    return np.maximum(by_erf, _then(A, A.K, cdf, shift)) + 3 * A.tiny
+    by_erf = _then(A, 1, cdf, _function(A, half_erf, shift))
+    return np.maximum(by_erf, _function(A, cdf, shift)) + 3 * A.tiny
 
 
 def gelu_value(A: Arithmetic, z: Interval) -> Array:
@@ -175,41 +180,66 @@ def gelu_slope(A: Arithmetic, z: Interval) -> Array:
     return _then(A, 1, z.sup(normal_cdf) + size, total) + (4 * z.magnitude + 2) * A.tiny
 
 
+_SQRT_2_OVER_PI, _CUBE = 0.7978845608028655, 0.044715
+_TANH_SATURATES = 30.0  # beyond, sech^2 q is 0
+
+
 class _GeluTanh(NamedTuple):
-    """The parts of gelu_tanh: t = tanh(q) and 1 + t = 2 sigmoid(2 q), and their errors."""
+    """The parts of gelu_tanh, t = tanh(q) and 1 + t = 2 sigmoid(2 q), and what they err by."""
 
     t: Array
     one_plus_t: Array
     sech2: Array
-    error: Array  # of 1 + t, at least that of t
+    by_tanh: Array  # t as tanh(q)
+    shift: Array  # 2 sigmoid(2 q) where q and exp err, but nothing else
+    by_logistic: Array  # 2 sigmoid(2 q)
 
 
 def _gelu_tanh(A: Arithmetic, z: Interval) -> _GeluTanh:
-    """q has 7 roundings; the error K u of exp acts as a shift of q by gamma(K) / 2."""
-    q = A.gamma(7) * z.sup(gelu_tanh_argument)
-    slope = z.sup(lambda x: sech2(gelu_tanh_argument(x)), (0.0,))
+    """q has 4 roundings on x and 7 on x^3; K u of exp acts as a shift of q by gamma(K) / 2."""
+    x = np.minimum(z.magnitude, _TANH_SATURATES)
+    q = _SQRT_2_OVER_PI * x * (A.gamma(4) + A.gamma(7) * (_CUBE * np.square(x)))
+    slope = z.absolute.sup(lambda x: sech2(gelu_tanh_argument(x)))
     t = z.sup(lambda x: np.tanh(gelu_tanh_argument(x)))
     one_plus_t = 2 * z.sup(lambda x: logistic(2 * gelu_tanh_argument(x)))
-    t_error = _then(A, A.K, t, q * slope)
-    by_logistic = _then(A, 2, one_plus_t, (q + A.gamma(A.K) / 2) * slope)
-    error = np.maximum(_then(A, 1, one_plus_t, t_error), by_logistic)
-    return _GeluTanh(t, one_plus_t, slope, error)
+    shift = (q + A.gamma(A.K) / 2) * slope
+    by_tanh = _function(A, t, q * slope)
+    by_logistic = _then(A, 2, one_plus_t, shift)
+    return _GeluTanh(t, one_plus_t, slope, by_tanh, shift, by_logistic)
 
 
 def gelu_tanh_value(A: Arithmetic, z: Interval) -> Array:
     """Of x (1 + tanh q) / 2 and of x sigmoid(2 q)."""
     parts, width = _gelu_tanh(A, z), z.magnitude
-    return width * _then(A, 1, parts.one_plus_t, parts.error) / 2 + (4 * width + 3) * A.tiny
+    error = np.maximum(_then(A, 1, parts.one_plus_t, parts.by_tanh), parts.by_logistic)
+    return width * _then(A, 1, parts.one_plus_t, error) / 2 + (4 * width + 3) * A.tiny
 
 
 def gelu_tanh_slope(A: Arithmetic, z: Interval) -> Array:
     """Of (1 + t) / 2 + x q' (1 - t^2) / 2 and of s + 2 x q' s (1 - s), s = sigmoid(2 q).
 
-    q' has 7 roundings, 1 - t^2 as (1 - t) (1 + t) 3, the products and the sum another 3.
+    x q' is the sum of a term in x with 3 roundings and one in x^3 with 7; the two products and the
+    sum have 3. 1 - t^2 has 1 as it stands, beside that of t^2, and 3 as (1 - t) (1 + t); s (1 - s)
+    has 2, and 4 as e / (1 + e)^2.
     """
-    parts = _gelu_tanh(A, z)
-    width = z.magnitude * (0.7978845608028655 * (1 + 0.134145 * np.square(z.magnitude)))  # |x q'|
-    square = (2 * parts.t + parts.error) * parts.error + A.gamma(1) * np.square(parts.t)
-    product = width * _then(A, 14, parts.sech2, square)
-    total = _then(A, 1, parts.one_plus_t, parts.error)
-    return (total + product) / 2 + 12 * (1 + width) * A.tiny
+    parts, width = _gelu_tanh(A, z), z.magnitude
+    linear = _SQRT_2_OVER_PI * width
+    cubic = 3 * _CUBE * np.square(width) * linear
+
+    def both(roundings: float, sum_error: Array, t_error: Array, square: Array) -> Array:
+        square = (2 * parts.t + t_error) * t_error + square
+        product = linear * _then(A, roundings + 3, parts.sech2, square)
+        product = product + cubic * _then(A, roundings + 7, parts.sech2, square)
+        return _then(A, 1, parts.one_plus_t, sum_error) + product
+
+    by_sum = _then(A, 1, parts.one_plus_t, parts.by_tanh)
+    none = np.zeros_like(width)
+    by_tanh = np.maximum(
+        both(4, by_sum, parts.by_tanh, A.u * np.square(parts.t + parts.by_tanh)),
+        both(6, by_sum, parts.by_tanh, none),
+    )
+    by_logistic = np.maximum(
+        both(5, parts.by_logistic, parts.by_logistic, none),
+        both(7, parts.by_logistic, parts.shift, none),
+    )
+    return np.maximum(by_tanh, by_logistic) / 2 + (12 + 8 * linear + 12 * cubic) * A.tiny

@@ -28,7 +28,7 @@ def gradient_error(A: Arithmetic, loss: Loss, z: Bounded, target: Array) -> Arra
 def _mean(A: Arithmetic, term_error: Array, computed: Array) -> Array:
     """Bound the error of the mean of n computed terms: n - 1 sums, and 1/n at either end."""
     error = term_error.mean() + A.gamma(term_error.size + 1) * computed.mean() + 2 * A.tiny
-    return np.asarray(np.inf if computed.sum() > A.largest else error)
+    return np.asarray(np.inf if computed.sum() + error * computed.size > A.largest else error)
 
 
 def _cross_entropy(A: Arithmetic, z: Bounded, y: Array) -> tuple[Array, Array]:

@@ -29,7 +29,7 @@ def product_error(
     # An operand, a product or a partial sum may each be flushed to zero.
     flushed = x.computed.sum(axis=1, keepdims=True) + y.computed.sum(axis=0, keepdims=True)
     error += A.tiny * (2 * k + 2 + flushed)
-    error = np.where(total > A.largest, np.inf, error)
+    error = np.where(total + error > A.largest, np.inf, error)
     return np.where(_is_exact(A, x, y, b, total), 0, error)
 
 

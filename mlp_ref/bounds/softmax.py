@@ -81,8 +81,10 @@ def softmax_error(A: Arithmetic, z: Bounded) -> Array:
     by_log = rows.gap + rows.surprisal + A.K * rows.log_sum + A.K + 2 * rows.peak
     rounding = rows.exp_error + rows.sum_error + A.u * (by_log + 4)
     growth = condition + _relative(rounding) + _stored_surprisal(A, rows)
-    error = np.fmin(_grown(rows.p, rows.log_p, growth), 1 + A.gamma(4 * (classes + 2)))
-    return np.where(np.isfinite(rows.peak), error + 4 * A.tiny, np.inf)
+    # No form returns more than this, whatever the error of z: m + log S is rounded.
+    most = (1 + A.gamma(A.K + classes + 2)) * np.exp(2 * A.u * (rows.peak + rows.log_sum))
+    error = np.fmin(_grown(rows.p, rows.log_p, growth), most)
+    return np.where(np.isfinite(rows.peak), error + (2 * classes + 4) * A.tiny, np.inf)
 
 
 def surprisal_error(A: Arithmetic, z: Bounded, rows: Rows, y: Array) -> Array:
@@ -96,7 +98,8 @@ def surprisal_error(A: Arithmetic, z: Bounded, rows: Rows, y: Array) -> Array:
     rounding = _relative(rows.sum_error) + A.u * in_log
     own = 2 * rows.gap[n, y] + 3 * rows.surprisal[n, y]
     stored = _stored_surprisal(A, rows)[n, y]
-    return np.asarray(condition + rounding[:, 0] + A.u * own + stored + 2 * A.tiny)
+    flushed = (2 * z.value.shape[1] + 4) * A.tiny
+    return np.asarray(condition + rounding[:, 0] + A.u * own + stored + flushed)
 
 
 def log_softmax_error(A: Arithmetic, z: Bounded) -> Array:

@@ -122,6 +122,12 @@ def _adam(
     if rule.decoupled:
         decay = lr * rule.weight_decay
         step_error = step_error + (A.gamma(2) + A.gamma(5) * decay + 2 * A.tiny) * kept
+        step_error = step_error + (lr + 2) * A.tiny
+    # What a form computes on its way may overflow though the step itself is small.
+    low = below * (1 - lost)
+    reach = np.exp(e1) * np.maximum((m_new + m_error) / c1, 1) / np.minimum(low, 1)
+    overflows = np.maximum(reach, (v_new + v_error) * np.exp(e2) / c2) > A.largest / 2
+    step_error = np.where(overflows, np.inf, step_error)
     moved = step + step_error
     return {"params": step_error + A.u * ((1 + decay) * kept + moved), "m": m_error, "v": v_error}
 

@@ -14,7 +14,7 @@ import numpy as np
 from mlp_ref.arithmetic import Arithmetic, Array
 from mlp_ref.bounds import Bounded
 from simulator.attack import worst
-from simulator.engine import Adversary, Number
+from simulator.engine import FUNCTION, OPERATION, Adversary, Number
 
 
 class Given(NamedTuple):
@@ -34,10 +34,19 @@ class Attacker(Adversary):
 
     def store(self, x: Number) -> Number:
         """x on its way to memory."""
-        A = self.A
+        A, size = self.A, np.abs(x.value)
         if not A.u_store:
             return x
-        return self.given(x.value, np.abs(x.value) * A.u_store + A.tiny_store)
+        return self.given(x.value, np.where(size < A.tiny_store, A.tiny_store, size * A.u_store))
+
+    def rounded(self, exact: Array, K: float = 1.0) -> Array:
+        """exact + s K u |exact|, or exact + s tiny where that underflows: d e = 0 in the model."""
+        exact = np.where(np.abs(exact) > self.A.largest, np.copysign(np.inf, exact), exact)
+        size = np.abs(exact)
+        relative = K * self.A.u - (OPERATION if K == 1 else FUNCTION)
+        error = np.where(size < self.A.tiny, self.A.tiny, relative * size)
+        rounds = np.isfinite(exact) & (exact != 0)
+        return exact + np.where(rounds, self._sign(np.shape(exact)) * error, 0)
 
     def operand(self, x: Number) -> Number:
         """What a matrix product reads: rounded again, or flushed to zero."""
@@ -48,6 +57,11 @@ class Attacker(Adversary):
     def pick(self, numbers: Sequence[Number], index: Array) -> Number:
         """For each entry the number at its index."""
         return Number(self, choose([x.value for x in numbers], index))
+
+
+def spread(q: Bounded, shape: tuple[int, ...]) -> Bounded:
+    """The same numbers for every entry of a result."""
+    return Bounded(*(np.broadcast_to(part, shape) for part in q))
 
 
 def choose(arrays: Sequence[Array], index: Array) -> Array:
@@ -62,15 +76,13 @@ Program = Callable[[Attacker], tuple[Number, Array]]
 
 
 def largest_error(
-    A: Arithmetic, program: Program, rng: np.random.Generator, runs: int = 2, stored: bool = False
+    A: Arithmetic, program: Program, rng: np.random.Generator, runs: int = 2
 ) -> Array:
-    """The largest |computed - exact|; a program returns both. ``stored``: twice to memory."""
+    """The largest |computed - exact|; a program returns both."""
     best: Array | None = None
 
     def evaluate(engine: Attacker) -> Number:
         number, exact = program(engine)
-        if stored:
-            number = engine.store(engine.store(number))
         return Number(engine, number.value - exact)
 
     for _ in range(runs):

@@ -10,7 +10,9 @@ import math
 from collections.abc import Callable
 from typing import NamedTuple
 
-from mlp_ref.arithmetic import Interval
+import numpy as np
+
+from mlp_ref.arithmetic import Array, Interval
 from mlp_ref.rounding import sigmoid_value
 from mlp_ref.special import logistic
 from simulator.engine import Engine, Number
@@ -26,6 +28,11 @@ class Formula(NamedTuple):
     evaluate: Callable[[Engine, Number, Number], Number]
     low: float = -INF
     high: float = INF
+
+    def served(self, m: Engine, x: Number, y: Number, exact: Array) -> Number:
+        """What the formula gives where it is used, and the exact result elsewhere."""
+        used = (self.low <= x.value) & (x.value <= self.high)
+        return Number(m, np.where(used, self.evaluate(m, x, y).value, exact))
 
 
 def _sigmoid(m: Engine, x: Number) -> Number:
@@ -105,24 +112,39 @@ def _q_slope_expanded(m: Engine, x: Number) -> Number:
     return b + b * m.constant(0.134145) * x * x
 
 
+def _t(m: Engine, x: Number) -> Number:
+    return m.tanh(_q(m, x))
+
+
+def _s(m: Engine, x: Number) -> Number:
+    return _sigmoid(m, _q_factored(m, x) * 2)
+
+
+# t and s are computed anew wherever they stand, so that their errors need not cancel.
 def _gelu_tanh_slope(m: Engine, x: Number) -> Number:
-    t = m.tanh(_q(m, x))
-    return (1 + t) / 2 + x / 2 * (1 - t * t) * _q_slope(m, x)
+    t = _t(m, x)
+    return (1 + _t(m, x)) / 2 + x / 2 * (1 - t * t) * _q_slope(m, x)
 
 
 def _gelu_tanh_slope_products(m: Engine, x: Number) -> Number:
-    t = m.tanh(_q_factored(m, x))
-    return (1 + t) * 0.5 + (x * _q_slope_expanded(m, x)) * ((1 - t) * (1 + t)) * 0.5
+    t = _t(m, x)
+    square = (1 - t) * (1 + t)
+    return (1 + _t(m, x)) * 0.5 + (x * _q_slope_expanded(m, x)) * square * 0.5
+
+
+def _gelu_tanh_slope_apart(m: Engine, x: Number) -> Number:
+    t = _t(m, x)
+    return (1 + _t(m, x)) / 2 + x * _q_slope(m, x) * ((1 - t) * (1 + t)) * 0.5
 
 
 def _gelu_tanh_slope_logistic(m: Engine, x: Number) -> Number:
-    s = _sigmoid(m, _q(m, x) * 2)
-    return s + x * (_q_slope(m, x) * 2) * (s * (1 - s))
+    s = _s(m, x)
+    return _s(m, x) + x * (_q_slope(m, x) * 2) * (s * (1 - s))
 
 
 def _gelu_tanh_slope_far(m: Engine, x: Number) -> Number:
-    p = _q(m, x) * 2
-    return _sigmoid(m, p) + x * (_q_slope(m, x) * 2 * _sigmoid_slope(m, p))
+    slope = _sigmoid_slope(m, _q_factored(m, x) * 2)
+    return _s(m, x) + x * (_q_slope(m, x) * 2 * slope)
 
 
 VALUES: dict[str, tuple[Formula, ...]] = {
@@ -208,6 +230,7 @@ SLOPES: dict[str, tuple[Formula, ...]] = {
     "gelu_tanh": (
         Formula("1 - t^2", lambda m, x, y: _gelu_tanh_slope(m, x)),
         Formula("(1 - t) (1 + t)", lambda m, x, y: _gelu_tanh_slope_products(m, x)),
+        Formula("x q' (1 - t) (1 + t)", lambda m, x, y: _gelu_tanh_slope_apart(m, x)),
         Formula("s (1 - s)", lambda m, x, y: _gelu_tanh_slope_logistic(m, x)),
         Formula("e / (1 + e)^2", lambda m, x, y: _gelu_tanh_slope_far(m, x)),
     ),

@@ -1,0 +1,40 @@
+"""PyTorch through the gate: every case, and exactly the failures that are expected."""
+
+from __future__ import annotations
+
+import pytest
+from peers import DTYPES, run_modules
+
+from mlp_ref.gate.cases import build_cases
+from mlp_ref.gate.expectations import expectations_of
+from mlp_ref.gate.judge import Verdict
+from mlp_ref.gate.run import Summary, run_cases
+from mlp_ref.subjects import SUBJECTS, Subject
+
+CASES = list(build_cases())
+SUBJECTS_UNDER_TEST = {
+    "functional": SUBJECTS["torch"],
+    "modules": lambda: Subject("torch", run_modules, DTYPES, {}),
+}
+
+
+@pytest.mark.parametrize("form", SUBJECTS_UNDER_TEST)
+def test_all_cases_pass_but_for_the_named_tensors(form: str) -> None:
+    """Status 0, no case skipped, nothing stale: each expected tensor fails, and no other."""
+    expected = expectations_of("torch")
+    named = {case: set(tensors) for known in expected for case, tensors in known.failing.items()}
+    summary, failed = Summary(require=len(CASES), expectations=expected), {}
+    for report in run_cases(SUBJECTS_UNDER_TEST[form](), CASES, expected):
+        summary.add(report)
+        if report.failures:
+            failed[report.case.id] = {result.tensor for result in report.failures}
+    assert failed == named
+    assert not summary.stale
+    assert summary.status == 0
+    assert summary.cases == {
+        Verdict.PASS: len(CASES) - len(named), Verdict.FAIL: len(named),
+        Verdict.ERROR: 0, Verdict.SKIP: 0,
+    }  # fmt: skip
+    assert summary.tensors[Verdict.PASS] == sum(len(case.tensors) for case in CASES) - sum(
+        map(len, named.values())
+    )
