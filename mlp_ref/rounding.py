@@ -222,7 +222,7 @@ def gelu_tanh_slope(A: Arithmetic, z: Interval) -> Array:
     sum have 3. 1 - t^2 has 1 as it stands, beside that of t^2, and 3 as (1 - t) (1 + t); s (1 - s)
     has 2, and 4 as e / (1 + e)^2.
     """
-    parts, width = _gelu_tanh(A, z), z.magnitude
+    parts, width = _gelu_tanh(A, z), np.minimum(z.magnitude, 2.0**300)  # its cube is finite
     linear = _SQRT_2_OVER_PI * width
     cubic = 3 * _CUBE * np.square(width) * linear
 
