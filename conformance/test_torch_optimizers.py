@@ -7,13 +7,7 @@ import copy
 import numpy as np
 import pytest
 import torch
-from peers import (
-    CRITERIA,
-    DTYPES,
-    answer,
-    require,
-    rng_of,
-)
+from peers import CRITERIA, DTYPES, answer, require, rng_of
 from torch_steps import (
     FORMS,
     RULES,

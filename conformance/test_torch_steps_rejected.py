@@ -83,6 +83,7 @@ def decoupled(rule: Adam, net: nn.Module) -> torch.optim.Optimizer:
     return torch_of(AdamW(rule.lr, rule.beta1, rule.beta2, rule.eps, rule.weight_decay), net)
 
 
+OFF = 1 + 2.0**-45
 REJECTED: dict[str, tuple[str, Make, set[str]]] = {
     "eps inside the root": (
         "adam", by_hand(lambda v, c, eps: (v / c + eps).sqrt()), {"params"},
@@ -105,7 +106,14 @@ REJECTED: dict[str, tuple[str, Make, set[str]]] = {
     "heavy ball for nesterov": ("nesterov", other(nesterov=False), {"params"}),
     "nesterov for heavy ball": ("momentum", other(nesterov=True), {"params"}),
     "ascent": ("sgd", with_options(maximize=True), {"params"}),
-    "a learning rate rounded to float32": ("sgd", other(lr=float(np.float32(0.05))), {"params"}),
+    "sgd, lr rounded to float32": ("sgd", other(lr=float(np.float32(0.05))), {"params"}),
+    "sgd, lr off in bit 45": ("sgd", other(lr=0.05 * OFF), {"params"}),
+    "momentum, mu off in bit 45": ("momentum", other(momentum=0.9 * OFF), {"params", "v"}),
+    "nesterov, lr off in bit 45": ("nesterov", other(lr=0.05 * OFF), {"params"}),
+    "adam, lr off in bit 45": ("adam", other(lr=0.003 * OFF), {"params"}),
+    "adam, beta1 off in bit 45": ("adam", other(beta1=0.9 * OFF), {"params", "m"}),
+    "adam, beta2 off in bit 45": ("adam", other(beta2=0.999 * OFF), {"params", "v"}),
+    "adamw, lr off in bit 45": ("adamw", other(lr=0.003 * OFF), {"params"}),
 }  # fmt: skip
 
 

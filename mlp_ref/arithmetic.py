@@ -71,6 +71,11 @@ class Arithmetic:
         """Unit roundoff of a tensor that is rounded on its way to memory; 0 where none is."""
         return 2.0**-self.precision if self.tiny_store else 0.0
 
+    @property
+    def limit(self) -> float:
+        """Largest finite number of the operations; narrow tensors are computed in float32."""
+        return FLOAT32.largest if self.tiny_store else self.largest
+
     def quantize(self, x: Array) -> Array:
         """Round ``x`` to the nearest number that a tensor in memory can hold, ties to even.
 

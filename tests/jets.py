@@ -41,6 +41,8 @@ class Jet:
         return self._new(self.series * _series(other))
 
     def __truediv__(self, other: Any) -> Jet:
+        if isinstance(other, OnePlusExp):
+            return self * other.inverse()
         return self._new(self.series / _series(other))
 
     def __rtruediv__(self, other: Any) -> Jet:
@@ -56,18 +58,62 @@ def _series(x: Any) -> Any:
     return x.series if isinstance(x, Jet) else x
 
 
+class Exp(Jet):
+    """exp(y), which remembers y."""
+
+    def __init__(self, y: Jet) -> None:
+        super().__init__(y.series.exp(), right=y.right)
+        self.y = y
+
+    def __radd__(self, other: Any) -> Jet:
+        return OnePlusExp(self.y) if other == 1 else super().__radd__(other)
+
+
+class OnePlusExp(Jet):
+    """1 + exp(y). A wide ball of large numbers reaches 0, so for y > 0 exp(-y) serves instead."""
+
+    def __init__(self, y: Jet) -> None:
+        super().__init__(1 + y.series.exp(), right=y.right)
+        self.large = bool(y.series[0] > 0)
+        self.y, self.small = y.series, (-y.series if self.large else y.series).exp()
+
+    def inverse(self) -> Jet:
+        """1 / (1 + e^y) = e^-y / (1 + e^-y)."""
+        return self._new((self.small if self.large else 1) / (1 + self.small))
+
+    def log(self) -> Jet:
+        """log(1 + e^y) = y + log(1 + e^-y)."""
+        return self._new((1 + self.small).log() + (self.y if self.large else 0))
+
+    def __rtruediv__(self, other: Any) -> Jet:
+        return self.inverse() * other
+
+
+class Tanh(Jet):
+    """tanh(y) = 1 - 2 / (1 + exp(2 y)), and 1 + tanh(y) without the cancellation."""
+
+    def __init__(self, y: Jet) -> None:
+        super().__init__((1 - OnePlusExp(y * 2).inverse() * 2).series, right=y.right)
+        self.y = y
+
+    def __radd__(self, other: Any) -> Jet:
+        same = other == 1
+        return OnePlusExp(self.y * -2).inverse() * 2 if same else super().__radd__(other)
+
+
 class Balls:
     """The namespace m of ``definition(x, m)``: constants are balls, functions act on jets."""
 
-    pi = arb.pi()
+    def __init__(self) -> None:
+        self.pi = arb.pi()
 
     def exp(self, x: Jet) -> Jet:
         """exp(x)."""
-        return x._new(x.series.exp())
+        return Exp(x)
 
-    def log(self, x: Jet) -> Jet:
+    def log(self, x: OnePlusExp) -> Jet:
         """log(x)."""
-        return x._new(x.series.log())
+        return x.log()
 
     def erfc(self, x: Jet) -> Jet:
         """erfc(x)."""
@@ -78,23 +124,17 @@ class Balls:
         return arb(x).sqrt()
 
     def tanh(self, x: Jet) -> Jet:
-        """tanh(x), coefficient by coefficient from y' = (1 - y^2) x'."""
-        inner = [x.series[k] for k in range(ORDER)]
-        y, rate = [inner[0].tanh()], []
-        for k in range(ORDER - 1):
-            square = sum((y[i] * y[k - i] for i in range(k + 1)), arb(0))
-            rate.append((1 if k == 0 else 0) - square)
-            total = sum((rate[k - i] * (i + 1) * inner[i + 1] for i in range(k + 1)), arb(0))
-            y.append(total / (k + 1))
-        return x._new(arb_series(y, ORDER))
+        """tanh(x)."""
+        return Tanh(x)
 
 
 def derivatives(
     definition: Callable[[Any, Any], Any], low: float, high: float, *, right: bool
 ) -> list[arb]:
     """Enclosures of f, f', f'', ... over [low, high], on one side of a branch."""
-    m = Balls()
-    m.pi = arb.pi()
     ball = arb(low).union(arb(high))
-    series = definition(Jet(arb_series([ball, 1], ORDER), right=right), m).series
+    try:
+        series = definition(Jet(arb_series([ball, 1], ORDER), right=right), Balls()).series
+    except ValueError:  # a divisor that may be 0
+        return [arb.nan()] * ORDER
     return [series[k] * math.factorial(k) for k in range(ORDER)]

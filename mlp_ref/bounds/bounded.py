@@ -94,6 +94,7 @@ def carry(
     with np.errstate(all="ignore"):
         radius = _clean(error(FLOAT64, *(q.reference for q in inputs)))
         radius = np.where(np.isfinite(value), radius, np.inf)
+        radius = np.where(np.abs(value) + radius > FLOAT64.largest, np.inf, radius)
         if A == FLOAT64:
             return Bounded(value, radius, radius)
         bound = error(A, *inputs)
@@ -133,5 +134,5 @@ def chain(A: Arithmetic) -> Arithmetic:
     """
     if not A.u_store:
         return A
-    u = A.u + A.u_store
+    u = (1 + A.u) * (1 + A.u_store) - 1
     return replace(A, u=u, tiny=A.tiny + A.tiny_store, K=1 + A.K * A.u / u)

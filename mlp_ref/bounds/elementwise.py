@@ -25,13 +25,14 @@ def slope_error(A: Arithmetic, f: Elementwise, z: Bounded, a: Bounded) -> Array:
 
     Where a kink may lie between z and z^ the two can see different sides: the jump is the
     difference of f' over the interval. Elsewhere the sign is decided and a piecewise linear f' is
-    exact. Where a = f(z) is rounded on its way to memory, f' computed from it inherits that.
+    exact. Where a = f(z) is rounded on its way to memory, f' computed from it inherits that, unless
+    f' is constant there.
     """
     curvature = z.interval.sup(f.second, f.peaks)
     error = curvature * z.bound + f.slope_error(A, z.interval)
     if A.u_store and f.from_output:
         stored = ((1 + A.u_store) ** 2 - 1) * a.computed + 2 * A.tiny_store
-        error = error + f.from_output * stored
+        error = error + np.where(curvature > 0, (f.from_output + stored) * stored, 0)
     if f.kinks:
         lo, hi = z.interval
         error = error + np.abs(f.slope(hi, hi) - f.slope(lo, lo))
@@ -39,12 +40,12 @@ def slope_error(A: Arithmetic, f: Elementwise, z: Bounded, a: Bounded) -> Array:
 
 
 def times_error(A: Arithmetic, g: Bounded, d: Bounded) -> Array:
-    """Bound |fl(g^ d^) - g d| by E_g |d^| + |g| E_d + 2 u |g^ d^| + underflow.
+    """Bound |fl(g^ d^) - g d| by E_g |d^| + |g| E_d + gamma(2) |g^ d^| + underflow.
 
     Two roundings, because g f' is often grouped as (g a) (1 - a). A product that fits is exact.
     """
-    rounding = 2 * A.u * g.computed * d.computed + 2 * A.tiny * (1 + g.computed)
+    rounding = A.gamma(2) * g.computed * d.computed + 2 * A.tiny * (1 + g.computed)
     unit = trailing_unit(g.value) * trailing_unit(d.value)
-    fits = (unit >= A.tiny) & (np.abs(g.value * d.value) * A.u <= unit)
+    fits = (unit >= A.tiny) & (np.abs(g.value * d.value) * A.u < unit)
     exact = g.known & d.known & fits
     return np.where(exact, 0, g.bound * d.computed + g.exact * d.bound + rounding)

@@ -54,11 +54,13 @@ def _cross_entropy(A: Arithmetic, z: Bounded, y: Array) -> tuple[Array, Array]:
     gap = p * share + y
     error = share * p_error + A.gamma(classes + 2) * share * (p + p_error)
     error = error + A.gamma(3) * (gap + error)
+    # t / n may be stored before it is subtracted, and 1 / n before that.
+    error = error + ((1 + A.u_store) ** 2 - 1) * y + 2 * A.tiny_store
     return _mean(A, each, exact + each), (error + 4 * A.tiny) / n + A.tiny
 
 
-def _binary_cross_entropy(A: Arithmetic, z: Bounded, t: Array) -> tuple[Array, Array]:
-    A = chain(A)
+def _binary_cross_entropy(sums: Arithmetic, z: Bounded, t: Array) -> tuple[Array, Array]:
+    A = chain(sums)
     interval = z.interval
     low, high = logistic(interval.lo), logistic(interval.hi)
     gap = np.maximum(np.abs(low - t), np.abs(high - t))  # sup |sigmoid(z) - t|
@@ -71,7 +73,7 @@ def _binary_cross_entropy(A: Arithmetic, z: Bounded, t: Array) -> tuple[Array, A
     by_value = (2 * A.K + 3) * high
     error = slope * z.bound + A.u * np.maximum(by_sides, by_value)
     error = error + A.gamma(3) * (gap + error) + 8 * A.tiny
-    return _mean(A, each, terms + each), error / z.value.size + A.tiny
+    return _mean(sums, each, terms + each), error / z.value.size + A.tiny
 
 
 def _bce(z: Array, t: Array) -> Array:
@@ -79,8 +81,8 @@ def _bce(z: Array, t: Array) -> Array:
     return np.asarray(np.abs(z) * wrong + np.log1p(np.exp(minus_abs(z))))
 
 
-def _squared_error(A: Arithmetic, z: Bounded, t: Array) -> tuple[Array, Array]:
-    A = chain(A)
+def _squared_error(sums: Arithmetic, z: Bounded, t: Array) -> tuple[Array, Array]:
+    A = chain(sums)
     count = z.value.size
     gap = np.abs(z.value - t) + z.radius
     error = z.bound + A.u * (gap + z.bound) + A.tiny
@@ -88,14 +90,14 @@ def _squared_error(A: Arithmetic, z: Bounded, t: Array) -> tuple[Array, Array]:
     g_error = (error + A.gamma(3) * (gap + error)) * (2 / count) + 2 * A.tiny
     # Exact where z - t fits and the factor 2 / (n C) is a power of two.
     unit = np.minimum(trailing_unit(z.value), trailing_unit(t))
-    fits = z.known & ((np.abs(z.value) + np.abs(t)) * A.u <= unit)
+    fits = z.known & ((np.abs(z.value) + np.abs(t)) * A.u < unit) & (unit >= A.tiny)
     power = count & (count - 1) == 0
     g_error = np.where(fits & power & (unit * 2 / count >= A.tiny), 0, g_error)
     g_error = np.where(2 * (gap + error) > A.largest, np.inf, g_error)
-    square = (gap**2).sum() * A.u <= unit.min() ** 2
+    square = (gap**2).sum() * A.u < unit.min() ** 2
     exact = bool(fits.all() and power and square and unit.min() ** 2 / count >= A.tiny)
-    total = _mean(A, each, gap**2 + each)
-    return np.where(exact, 0, total), g_error
+    total = _mean(sums, each, gap**2 + each)
+    return np.where(exact & np.isfinite(total), 0, total), g_error
 
 
 _Terms = Callable[[Arithmetic, Bounded, Array], tuple[Array, Array]]

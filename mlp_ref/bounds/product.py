@@ -15,9 +15,9 @@ def product_error(
 ) -> Array:
     """Bound |fl(x y + b) - (x y + b)| for x (m, k), y (k, n), b (n,), in any order of summation.
 
-    E = E_x |y^| + |x| E_y + gamma(k + 1 + scalings) (|x^| |y^| + |b|) + underflow, where ^ is
-    computed, k + 1 counts one product, k - 1 sums and the bias, and ``scalings`` are roundings of a
-    common factor such as 1/n at either end. Zero where `_is_exact`.
+    E = E_x |y^| + |x| E_y + gamma(r) (|x^| |y^| + |b|) + underflow, where ^ is computed, and the
+    roundings r are one product, k - 1 sums, one for a bias, and the ``scalings`` by a common factor
+    such as 1/n at either end. Zero where `_is_exact`.
     """
     k = x.value.shape[1]
     b = np.zeros(y.value.shape[1]) if bias is None else np.abs(np.asarray(bias, np.float64))
@@ -25,23 +25,26 @@ def product_error(
     total = spread * (x.computed @ y.computed) + b
     error = x.bound @ y.computed + x.exact @ y.bound
     error += (spread - 1) * (x.computed @ y.computed)
-    error += A.gamma(k + 1 + scalings) * total
+    error += A.gamma(k + (bias is not None) + scalings) * total
     # An operand, a product or a partial sum may each be flushed to zero.
     flushed = x.computed.sum(axis=1, keepdims=True) + y.computed.sum(axis=0, keepdims=True)
     error += A.tiny * (2 * k + 2 + flushed)
-    error = np.where(total + error > A.largest, np.inf, error)
+    error = np.where(total + error > A.limit, np.inf, error)
     return np.where(_is_exact(A, x, y, b, total), 0, error)
 
 
 def _is_exact(A: Arithmetic, x: Bounded, y: Bounded, b: Array, total: Array) -> Array:
     """Whether every partial sum, in every order, is representable: then no rounding happens.
 
-    All terms are multiples of a power of two, and their absolute sum is at most 2^p times it.
+    All terms are multiples of a power of two, and their absolute sum is less than 2^p times it: as
+    float64 rounds monotonically, the sum that it computes is then less only if the exact one is. A
+    subnormal operand is not exact where it may be flushed to zero.
     """
     unit_x = trailing_unit(x.value).min(axis=1, keepdims=True)
     unit_y = trailing_unit(y.value).min(axis=0, keepdims=True)
     unit = np.minimum(unit_x * unit_y, trailing_unit(b))
-    fits = (unit >= A.tiny) & (total / A.u**-1 <= unit)
+    fits = (unit >= A.tiny) & (total / A.u**-1 < unit) & (total <= A.limit)
+    fits &= (unit_x >= A.tiny) & (unit_y >= A.tiny)
     given = x.known.all(axis=1, keepdims=True) & y.known.all(axis=0, keepdims=True)
     if A.u_operand:
         bits = int(-np.log2(A.u_operand))

@@ -53,8 +53,9 @@ def rows_of(A: Arithmetic, z: Bounded) -> Rows:
     sum_error += A.gamma(z.value.shape[1]) + (1 + A.u_store) ** 2 - 1
     # A logit that may be infinite makes everything in its row possible, NaN included.
     sum_error = np.where(np.isfinite(widest), sum_error, np.inf)
+    most = np.minimum(log_sum + 2 * widest, np.log(z.value.shape[1]))
     return Rows(
-        p, log_p, log_sum - shifted + width + widest, gap, log_sum + widest,
+        p, log_p, log_sum - shifted + width + widest, gap, most,
         np.abs(z.value.max(axis=1, keepdims=True)) + widest, exp_error, sum_error,
     )  # fmt: skip
 
@@ -81,9 +82,8 @@ def softmax_error(A: Arithmetic, z: Bounded) -> Array:
     by_log = rows.gap + rows.surprisal + A.K * rows.log_sum + A.K + 2 * rows.peak
     rounding = rows.exp_error + rows.sum_error + A.u * (by_log + 4)
     growth = condition + _relative(rounding) + _stored_surprisal(A, rows)
-    # No form returns more than this, whatever the error of z: m + log S is rounded.
-    most = (1 + A.gamma(A.K + classes + 2)) * np.exp(2 * A.u * (rows.peak + rows.log_sum))
-    error = np.fmin(_grown(rows.p, rows.log_p, growth), most)
+    # p of any computed z is at most 1, and its computation adds the rounding alone.
+    error = np.fmin(_grown(rows.p, rows.log_p, growth), np.exp(_relative(rounding)))
     return np.where(np.isfinite(rows.peak), error + (2 * classes + 4) * A.tiny, np.inf)
 
 
@@ -126,7 +126,8 @@ def log_softmax_vjp_error(A: Arithmetic, g: Bounded, p: Bounded) -> Array:
     """Bound the error of g - p sum_k g_k, p = exp(log p)."""
     total_error = g.bound.sum(axis=1, keepdims=True)
     size = g.computed.sum(axis=1, keepdims=True)
-    total_error = total_error + A.gamma(g.value.shape[1]) * size
+    classes = g.value.shape[1]
+    total_error = total_error + A.gamma(classes) * size + classes * A.tiny
     product_error = p.bound * size + p.exact * total_error + A.u * p.computed * size
     return np.asarray(
         g.bound + product_error + A.u * (g.computed + p.computed * size) + 4 * A.tiny * (1 + size)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from mlp_ref.arithmetic import Arithmetic, Array
+from mlp_ref.arithmetic import FLOAT32, Arithmetic, Array, representable
 from mlp_ref.bounds.bounded import Bounded, carry, chain
 from mlp_ref.bounds.network import require_exact
 from mlp_ref.checks import describe, fail
@@ -59,7 +59,8 @@ def derive_step(
 
 def _plus(A: Arithmetic, size: Array, error: Array, added: Array) -> Array:
     """Of q + c r for q of at most ``size`` that errs, c a rounded constant, and |c r| = added."""
-    return np.asarray(error + A.u * (size + error) + A.gamma(3) * added + 2 * A.tiny)
+    error = error + A.u * (size + error) + A.gamma(3) * added + 2 * A.tiny
+    return np.where(size + added + error > A.largest, np.inf, error)
 
 
 def _sgd(
@@ -92,13 +93,9 @@ def _adam(
     m, v = (np.abs(moment.flat) for moment in state.moments)
     size, g_error = _decayed(A, g, theta, 0.0 if rule.decoupled else rule.weight_decay)
     top = size + g_error
-    # Directly, b1 m + (1 - b1) g, and as an interpolation, m + (1 - b1)(g - m).
-    direct = A.gamma(3) * (b1 * m + (1 - b1) * top)
-    between = A.u * m + A.gamma(4) * (1 - b1) * (top + m)
-    m_error = (1 - b1) * g_error + np.maximum(direct, between) + 3 * A.tiny
-    v_error = (1 - b2) * (size + top) * g_error + (3 + np.maximum(top, 1)) * A.tiny
-    v_error = v_error + A.gamma(3) * b2 * v + A.gamma(4) * (1 - b2) * np.square(top)
-    v_error = np.where(np.square(top) > A.largest, np.inf, v_error)
+    m_error = (1 - b1) * g_error + _average(A, b1, m, top, 0) + 3 * A.tiny
+    v_error = (1 - b2) * (size + top) * g_error + _average(A, b2, v, np.square(top), 1)
+    v_error = v_error + (3 + np.maximum(top, 1)) * A.tiny
     m_new, v_new = (np.abs(moment.flat) for moment in new.moments)
     c1, e1 = _correction(A, b1, t)
     c2, e2 = _correction(A, b2, t)
@@ -117,7 +114,7 @@ def _adam(
     growth = e1 + A.gamma(5) - np.log1p(-lost)
     step_error = np.exp(growth) * m_error / below + np.expm1(growth) * m_new / below
     flushed = np.exp(growth) * (lr / c1 + 1 + m_new) * A.tiny / below
-    step_error = lr / c1 * step_error + flushed + (lr + 3) * A.tiny
+    step_error = lr / c1 * step_error + flushed + (lr / c1 + lr + 3) * A.tiny
     step, kept, decay = lr / c1 * m_new / below, np.abs(theta), 0.0
     if rule.decoupled:
         decay = lr * rule.weight_decay
@@ -125,11 +122,31 @@ def _adam(
         step_error = step_error + (lr + 2) * A.tiny
     # What a form computes on its way may overflow though the step itself is small.
     low = below * (1 - lost)
-    reach = np.exp(e1) * np.maximum((m_new + m_error) / c1, 1) / np.minimum(low, 1)
+    reach = np.exp(e1) * (m_new + m_error) / c1 / np.minimum(low, 1)
     overflows = np.maximum(reach, (v_new + v_error) * np.exp(e2) / c2) > A.largest / 2
     step_error = np.where(overflows, np.inf, step_error)
     moved = step + step_error
     return {"params": step_error + A.u * ((1 + decay) * kept + moved), "m": m_error, "v": v_error}
+
+
+def _average(A: Arithmetic, b: float, old: Array, new: Array, before: int) -> Array:
+    """Of b old + (1 - b) new, and of old + (1 - b)(new - old), for a new with roundings ``before``.
+
+    1 - b may be formed from the rounded b.
+    """
+    direct = A.gamma(3) * b * old + A.gamma(3 + before) * (1 - b) * new
+    between = A.u * old + A.gamma(4 + before) * (1 - b) * (new + old)
+    error = np.maximum(direct, between) + _rounded(A, b) * (new + old)
+    return np.where(new + old + error > A.largest, np.inf, error)
+
+
+def _rounded(A: Arithmetic, beta: float) -> float:
+    """What rounding a hyperparameter may change, and roundings after it: nothing if it fits.
+
+    With a narrow memory, scalars are kept in the precision of the operations.
+    """
+    bits = FLOAT32.precision if A.u_store else A.precision
+    return 0.0 if representable(np.array(beta), bits) else A.gamma(4) * beta
 
 
 def _correction(A: Arithmetic, beta: float, t: int) -> tuple[float, float]:
@@ -138,5 +155,5 @@ def _correction(A: Arithmetic, beta: float, t: int) -> tuple[float, float]:
     beta and the power are rounded, then cancel.
     """
     power = beta**t
-    error = (A.gamma(A.K + t) * power + 2 * A.tiny) / (1 - power)
+    error = (A.gamma(max(A.K, t) + t) * power + 2 * A.tiny) / (1 - power)
     return 1 - power, (A.gamma(1) - np.log1p(-error) if error < 1 else np.inf)

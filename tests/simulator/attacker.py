@@ -28,20 +28,22 @@ class Attacker(Adversary):
     """An `Adversary` that also chooses the errors of the inputs."""
 
     def draw(self, q: Bounded) -> Given:
-        """An exact value within the radius, a computed one within the bound."""
-        exact = self.given(q.value, q.radius * (1 - 2.0**-40)).value
-        return Given(exact, self.given(exact, q.bound * (1 - 2.0**-40)))
+        """An exact value within the radius, a computed one within the bound, float64 included."""
+        own = 4 * OPERATION * np.abs(q.value)
+        exact = self.given(q.value, np.maximum(q.radius - own, 0)).value
+        return Given(exact, self.given(exact, np.maximum(q.bound - own, 0)))
 
     def store(self, x: Number) -> Number:
         """x on its way to memory."""
         A, size = self.A, np.abs(x.value)
         if not A.u_store:
             return x
+        size = np.where(np.isfinite(size), size, 0)
         return self.given(x.value, np.where(size < A.tiny_store, A.tiny_store, size * A.u_store))
 
     def rounded(self, exact: Array, K: float = 1.0) -> Array:
         """exact + s K u |exact|, or exact + s tiny where that underflows: d e = 0 in the model."""
-        exact = np.where(np.abs(exact) > self.A.largest, np.copysign(np.inf, exact), exact)
+        exact = np.where(np.abs(exact) > self.A.limit, np.copysign(np.inf, exact), exact)
         size = np.abs(exact)
         relative = K * self.A.u - (OPERATION if K == 1 else FUNCTION)
         error = np.where(size < self.A.tiny, self.A.tiny, relative * size)

@@ -10,15 +10,15 @@ from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
-from simulator import losses, rows
-from simulator.attacker import Attacker, Program, spread
-from simulator.engine import Number
-from simulator.formulas import SLOPES, VALUES, Formula
 
 from mlp_ref.activations import Elementwise
 from mlp_ref.arithmetic import Arithmetic, Array, Interval
 from mlp_ref.bounds import Bounded, product_error
 from mlp_ref.losses import BINARY_CROSS_ENTROPY, CROSS_ENTROPY, SQUARED_ERROR
+from simulator import losses, rows
+from simulator.attacker import Attacker, Program, spread
+from simulator.engine import Number
+from simulator.formulas import SLOPES, VALUES, Formula
 
 
 class Block(NamedTuple):
@@ -81,6 +81,24 @@ def stored_product(x: Bounded, y: Bounded, bias: Array) -> Block:
             *(m.Bounded(*part) for part in q), addend=bias,
         ).bound,
         tuple(_dense(x, y, bias, stored=True)),
+    )  # fmt: skip
+
+
+def stored(x: Bounded, bias: Array) -> Block:
+    """`carry` of a number that errs, with a bias that is added between two ways to memory."""
+
+    def program(m: Attacker) -> tuple[Number, Array]:
+        d = m.draw(x)
+        return m.store(m.store(d.number) + m.number(bias)), d.exact + bias
+
+    return Block(
+        "stored",
+        (x,),
+        lambda m, A, q: m.carry(
+            A, x.value + bias, lambda A, x: x.bound + A.u * (x.computed + np.abs(bias)) + A.tiny,
+            *(m.Bounded(*part) for part in q), addend=bias,
+        ).bound,
+        (program,),
     )  # fmt: skip
 
 

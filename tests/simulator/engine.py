@@ -51,6 +51,10 @@ class Engine:
         """A value that was computed elsewhere with an error of at most ``radius``."""
         return Number(self, self.rounded(x))
 
+    def again(self, x: Number) -> Number:
+        """A product with a number that is 1 here: x rounded once more."""
+        return Number(self, self.rounded(x.value))
+
     def function(self, f: Callable[[Array], Array], x: Number) -> Number:
         """An elementary function, off by up to K units."""
         return Number(self, self.rounded(f(x.value), self.A.K))

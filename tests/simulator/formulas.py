@@ -198,6 +198,7 @@ SLOPES: dict[str, tuple[Formula, ...]] = {
     "tanh": (
         Formula("1 - a^2", lambda m, x, y: 1 - y * y),
         Formula("(1 - a) (1 + a)", lambda m, x, y: (1 - y) * (1 + y)),
+        Formula("(g + g a) (1 - a)", lambda m, x, y: (1 + m.again(y)) * (1 - y)),
         Formula("4 e / (1 + e)^2", lambda m, x, y: _sech2(m, x)),
         Formula("1 / cosh(x)^2", lambda m, x, y: _sech2_cosh(m, x)),
     ),

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import numpy as np
-from simulator.attacker import Attacker, Program, choose, spread
-from simulator.engine import Number
-from simulator.formulas import VALUES
-from simulator.rows import Row, add, columns, own, width
 
 from mlp_ref.arithmetic import Array
 from mlp_ref.bounds import Bounded
 from mlp_ref.special import logistic
+from simulator.attacker import Attacker, Program, choose, spread
+from simulator.engine import Number
+from simulator.formulas import VALUES
+from simulator.rows import Row, add, columns, own, width
 
 COPIES = 24  # attempts at a scalar, each with signs of its own
 
@@ -60,8 +60,12 @@ def cross_entropy_gradient(z: Bounded, t: Array) -> Iterator[Program]:
             if not labels:
                 p = p * add(m, [m.number(t[:, [k]] + 0.0 * j) for k in range(width(z))])
             gap = p - m.number(hot)
-            rest = np.array([row.exact[[i for i in range(width(z)) if i != k]].sum(axis=0)
-                             for k in range(width(z))])
+            rest = np.array(
+                [
+                    row.exact[[i for i in range(width(z)) if i != k]].sum(axis=0)
+                    for k in range(width(z))
+                ]
+            )
             exact = choose(list(row.exact), j) * share - hot
             exact = np.where((hot == 1) & labels, -choose(list(rest), j), exact)
             if form == 3:

@@ -8,6 +8,10 @@ The list is generated from the source, so a new term is attacked as soon as it i
 * what is assigned or returned is halved
 * the interior extrema of a supremum are dropped
 
+Decisions (comparisons, and what they are combined to) are left alone: they have tests of their own.
+In a module with ``whole_underflow`` what a flush to zero costs is dropped as a whole only, because
+it is counted, operation by operation, for the form with the most of them.
+
 A mutant is not always weaker: halving what is subtracted can raise a bound. The caller decides that
 from the numbers. Half of a record or of nothing raises TypeError: that is no mutant.
 """
@@ -17,7 +21,7 @@ from __future__ import annotations
 import ast
 import copy
 import types
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Any, NamedTuple
 
 _MAXIMA = ("maximum", "fmax")
@@ -44,14 +48,16 @@ class Mutant(NamedTuple):
         return module
 
 
-def mutants(source: str) -> Iterator[Mutant]:
-    """Every mutant of every function of a module, in the order of the source."""
+def mutants(
+    source: str, *, whole_underflow: bool = False, skip: Collection[str] = (), halve: bool = True
+) -> Iterator[Mutant]:
+    """Every mutant of every function of a module that is not in ``skip``, in order."""
     tree = ast.parse(source)
     local = {node.name for node in tree.body if isinstance(node, ast.FunctionDef)}
     for k, function in enumerate(tree.body):
-        if not isinstance(function, ast.FunctionDef):
+        if not isinstance(function, ast.FunctionDef) or function.name in skip:
             continue
-        for path, replacements in _sites(function, local):
+        for path, replacements in _sites(function, local - set(skip), whole_underflow, halve):
             for new in replacements:
                 changed = copy.deepcopy(tree)
                 old = _replace(changed.body[k], path, new)
@@ -62,12 +68,16 @@ def mutants(source: str) -> Iterator[Mutant]:
 Path = tuple[tuple[str, int | None], ...]
 
 
-def _sites(function: ast.FunctionDef, local: set[str]) -> Iterator[tuple[Path, list[ast.expr]]]:
+def _sites(
+    function: ast.FunctionDef, local: set[str], whole_underflow: bool, halve: bool
+) -> Iterator[tuple[Path, list[ast.expr]]]:
     """Paths from the function to an expression, with what may stand in its place."""
-    for path, node, parent in _walk(function, (), function):
+    for path, node, parent in _walk(function, (), function, whole_underflow):
         if not isinstance(node, ast.expr) or _is_zero(node):
             continue
-        found = [_half(node)] if _is_term(node, parent, local) else []
+        if whole_underflow and _is_underflow(node):
+            continue
+        found = [_half(node)] if halve and _is_term(node, parent, local) else []
         if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add):
             found += [node.left, node.right]
         if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Sub):
@@ -80,17 +90,25 @@ def _sites(function: ast.FunctionDef, local: set[str]) -> Iterator[tuple[Path, l
             yield path, found
 
 
-def _walk(node: ast.AST, path: Path, parent: ast.AST) -> Iterator[tuple[Path, ast.AST, ast.AST]]:
+def _walk(
+    node: ast.AST, path: Path, parent: ast.AST, whole_underflow: bool
+) -> Iterator[tuple[Path, ast.AST, ast.AST]]:
+    if isinstance(node, ast.Compare) or (
+        isinstance(node, ast.BinOp) and isinstance(node.op, ast.BitAnd | ast.BitOr)
+    ):
+        return
     yield path, node, parent
+    if whole_underflow and _is_underflow(node):
+        return
     for field, value in ast.iter_fields(node):
         if field in ("decorator_list", "returns", "annotation"):
             continue
         if isinstance(value, ast.AST):
-            yield from _walk(value, (*path, (field, None)), node)
+            yield from _walk(value, (*path, (field, None)), node, whole_underflow)
         elif isinstance(value, list):
             for i, item in enumerate(value):
                 if isinstance(item, ast.AST):
-                    yield from _walk(item, (*path, (field, i)), node)
+                    yield from _walk(item, (*path, (field, i)), node, whole_underflow)
 
 
 def _is_term(node: ast.expr, parent: ast.AST, local: set[str]) -> bool:
@@ -114,6 +132,14 @@ def _is_term(node: ast.expr, parent: ast.AST, local: set[str]) -> bool:
         model = isinstance(node, ast.Name) and node.id in ("A", "z", "x")
         return (name == "gamma" or name in local) and not model
     return False
+
+
+def _is_underflow(node: ast.AST) -> bool:
+    """A product with a smallest normal number, or that number itself."""
+    factors = [node.left, node.right] if isinstance(node, ast.BinOp) else [node]
+    product = not isinstance(node, ast.BinOp) or isinstance(node.op, ast.Mult)
+    tiny = (isinstance(f, ast.Attribute) and f.attr.startswith("tiny") for f in factors)
+    return product and any(tiny)
 
 
 def _is_zero(node: ast.expr) -> bool:

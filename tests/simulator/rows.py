@@ -8,11 +8,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 import numpy as np
-from simulator.attacker import Attacker, Program, choose, spread
-from simulator.engine import Number
 
 from mlp_ref.arithmetic import Array
 from mlp_ref.bounds import Bounded
+from simulator.attacker import Attacker, Program, choose, spread
+from simulator.engine import Number
+
 
 def columns(q: Bounded) -> list[Bounded]:
     """For a result of the shape (n, C): column k is entry k of the row of each entry."""
