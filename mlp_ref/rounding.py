@@ -60,7 +60,7 @@ def _then(A: Arithmetic, roundings: float, size: Array, error: Array) -> Array:
 
 
 def _function(A: Arithmetic, size: Array, error: Array) -> Array:
-    """The error of an elementary function of at most ``size``, moved by ``error`` by its argument."""
+    """Of an elementary function of at most ``size`` that its argument moves by ``error``."""
     return np.asarray(error + A.K * A.u * (size + error))
 
 
@@ -141,7 +141,7 @@ def silu_slope(A: Arithmetic, z: Interval) -> Array:
     s, width = z.sup(logistic), z.magnitude
     error = A.gamma(A.K + 2) * s
     product = width * _then(A, 5, s, (1 + error) * error)
-    return A.gamma(A.K + 4) * s + product + 10 * (1 + width) * A.tiny
+    return np.asarray(A.gamma(A.K + 4) * s + product + 10 * (1 + width) * A.tiny)
 
 
 def _bend(c: float, z: Interval) -> Array:

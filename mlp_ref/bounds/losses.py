@@ -10,6 +10,7 @@ from mlp_ref.arithmetic import Arithmetic, Array, trailing_unit
 from mlp_ref.bounds.bounded import Bounded, chain
 from mlp_ref.bounds.softmax import rows_of, softmax_error, surprisal_error
 from mlp_ref.losses import BINARY_CROSS_ENTROPY, CROSS_ENTROPY, SQUARED_ERROR, Loss
+from mlp_ref.rounding import sigmoid_value
 from mlp_ref.special import logistic, logistic_slope, minus_abs
 
 __all__ = ["gradient_error", "loss_error"]
@@ -44,19 +45,20 @@ def _cross_entropy(A: Arithmetic, z: Bounded, y: Array) -> tuple[Array, Array]:
         error = p_error + A.gamma(3) * (gap + p_error)
         # The sum of the other probabilities may stand for 1 - p_y where that cancels.
         sure = (p + p_error)[index, y] >= 0.5
-        error[index, y] += np.where(sure, A.gamma(2 * classes + 2) * others, 0)
+        error[index, y] += np.where(sure, A.gamma(classes) * others, 0)
         return _mean(A, each, computed), (error + 4 * A.tiny) / n + A.tiny
     share = y.sum(axis=1, keepdims=True)
     errors = [surprisal_error(A, z, rows, np.full(n, k)) for k in range(classes)]
     exact = np.sum(y * rows.surprisal, axis=1)
     each = np.sum(y * np.stack(errors, axis=1), axis=1)
-    each = each + A.gamma(classes + 2) * (exact + each) + classes * A.tiny
+    each = each + A.gamma(classes + 1) * (exact + each) + classes * A.tiny
     gap = p * share + y
-    error = share * p_error + A.gamma(classes + 2) * share * (p + p_error)
+    error = share * p_error + A.gamma(classes) * share * (p + p_error)
     error = error + A.gamma(3) * (gap + error)
     # t / n may be stored before it is subtracted, and 1 / n before that.
-    error = error + ((1 + A.u_store) ** 2 - 1) * y + 2 * A.tiny_store
-    return _mean(A, each, exact + each), (error + 4 * A.tiny) / n + A.tiny
+    error = error + ((1 + A.u_store) ** 2 - 1) * y
+    error = error / n + 4 * A.tiny / n + A.tiny + 2 * A.tiny_store
+    return _mean(A, each, exact + each), error
 
 
 def _binary_cross_entropy(sums: Arithmetic, z: Bounded, t: Array) -> tuple[Array, Array]:
@@ -69,10 +71,9 @@ def _binary_cross_entropy(sums: Arithmetic, z: Bounded, t: Array) -> tuple[Array
     rounding = A.u * (4 * interval.magnitude + 4 * terms + (2 * A.K + 2) * log_term)
     each = gap * z.bound + rounding + 4 * A.tiny
     slope = interval.sup(logistic_slope, (0.0,))
-    by_sides = (2 * A.K + 6) * ((1 - t) * high + t * (1 - low))
-    by_value = (2 * A.K + 3) * high
-    error = slope * z.bound + A.u * np.maximum(by_sides, by_value)
-    error = error + A.gamma(3) * (gap + error) + 8 * A.tiny
+    by_sides = (1.5 * A.K + 5) * ((1 - t) * high + t * (1 - low))
+    error = slope * z.bound + np.maximum(A.u * by_sides, sigmoid_value(A, interval))
+    error = error + A.gamma(3) * (gap + error) + 4 * A.tiny
     return _mean(sums, each, terms + each), error / z.value.size + A.tiny
 
 

@@ -27,8 +27,8 @@ def product_error(
     error += (spread - 1) * (x.computed @ y.computed)
     error += A.gamma(k + (bias is not None) + scalings) * total
     # An operand, a product or a partial sum may each be flushed to zero.
-    flushed = x.computed.sum(axis=1, keepdims=True) + y.computed.sum(axis=0, keepdims=True)
-    error += A.tiny * (2 * k + 2 + flushed)
+    rows, columns = x.computed.sum(axis=1, keepdims=True), y.computed.sum(axis=0, keepdims=True)
+    error += A.tiny * (2 * k + 2 + rows + columns)
     error = np.where(total + error > A.limit, np.inf, error)
     return np.where(_is_exact(A, x, y, b, total), 0, error)
 

@@ -33,7 +33,9 @@ class Rows(NamedTuple):
     surprisal: Array  # (n, C)  l
     gap: Array  # (n, C)  |s|
     log_sum: Array  # (n, 1)  log S
-    peak: Array  # (n, 1)  |m|
+    in_log: (
+        Array  # (n, C)  what is rounded before -log S or -(m + log S) is added: |s|, |m + log S|
+    )
     exp_error: Array  # (n, C)  relative error of exp(s): the argument is rounded, K u for exp
     sum_error: Array  # (n, 1)  relative error of S: its terms, C - 1 sums, perhaps storage
 
@@ -56,7 +58,8 @@ def rows_of(A: Arithmetic, z: Bounded) -> Rows:
     most = np.minimum(log_sum + 2 * widest, np.log(z.value.shape[1]))
     return Rows(
         p, log_p, log_sum - shifted + width + widest, gap, most,
-        np.abs(z.value.max(axis=1, keepdims=True)) + widest, exp_error, sum_error,
+        np.maximum(gap, np.abs(z.value.max(axis=1, keepdims=True)) + widest + most),
+        exp_error, sum_error,
     )  # fmt: skip
 
 
@@ -79,12 +82,12 @@ def softmax_error(A: Arithmetic, z: Bounded) -> Array:
     """Bound |p^ - p| for exp(s) / S, exp(s - log S) and exp(z - (m + log S))."""
     rows, classes = rows_of(A, z), z.value.shape[1]
     condition = z.bound + _grown(rows.p, rows.log_p, z.bound).sum(axis=1, keepdims=True)
-    by_log = rows.gap + rows.surprisal + A.K * rows.log_sum + A.K + 2 * rows.peak
-    rounding = rows.exp_error + rows.sum_error + A.u * (by_log + 4)
+    by_log = rows.in_log + rows.surprisal + A.K * rows.log_sum + A.K
+    rounding = rows.sum_error + np.maximum(rows.exp_error + A.u, A.u * by_log)
     growth = condition + _relative(rounding) + _stored_surprisal(A, rows)
     # p of any computed z is at most 1, and its computation adds the rounding alone.
     error = np.fmin(_grown(rows.p, rows.log_p, growth), np.exp(_relative(rounding)))
-    return np.where(np.isfinite(rows.peak), error + (2 * classes + 4) * A.tiny, np.inf)
+    return np.where(np.isfinite(rows.in_log), error + (2 * classes + 4) * A.tiny, np.inf)
 
 
 def surprisal_error(A: Arithmetic, z: Bounded, rows: Rows, y: Array) -> Array:
@@ -94,12 +97,11 @@ def surprisal_error(A: Arithmetic, z: Bounded, rows: Rows, y: Array) -> Array:
     grown = _grown(rows.p, rows.log_p, z.bound + bound_y)
     grown[n, y] = 0
     condition = np.fmin(grown.sum(axis=1), z.bound.max(axis=1) + bound_y[:, 0])
-    in_log = A.K * rows.log_sum + 2 * rows.peak
-    rounding = _relative(rows.sum_error) + A.u * in_log
-    own = 2 * rows.gap[n, y] + 3 * rows.surprisal[n, y]
-    stored = _stored_surprisal(A, rows)[n, y]
+    rounding = _relative(rows.sum_error) + A.K * A.u * rows.log_sum
+    error = condition + rounding[:, 0] + A.u * rows.in_log[n, y]
+    error = error + A.u * (rows.surprisal[n, y] + error)
     flushed = (2 * z.value.shape[1] + 4) * A.tiny
-    return np.asarray(condition + rounding[:, 0] + A.u * own + stored + flushed)
+    return np.asarray(error + _stored_surprisal(A, rows)[n, y] + flushed)
 
 
 def log_softmax_error(A: Arithmetic, z: Bounded) -> Array:
@@ -127,7 +129,7 @@ def log_softmax_vjp_error(A: Arithmetic, g: Bounded, p: Bounded) -> Array:
     total_error = g.bound.sum(axis=1, keepdims=True)
     size = g.computed.sum(axis=1, keepdims=True)
     classes = g.value.shape[1]
-    total_error = total_error + A.gamma(classes) * size + classes * A.tiny
+    total_error = total_error + A.gamma(classes - 1) * size + classes * A.tiny
     product_error = p.bound * size + p.exact * total_error + A.u * p.computed * size
     return np.asarray(
         g.bound + product_error + A.u * (g.computed + p.computed * size) + 4 * A.tiny * (1 + size)

@@ -30,21 +30,42 @@ def mean(m: Attacker, number: Number, count: int, divided: bool) -> Number:
 def cross_entropy_loss(z: Bounded, t: Array) -> Iterator[Program]:
     """The mean of -log p_y, or of -sum t log p."""
     for form in (True, False):
+        yield _by_logs(z, t, form)
+    if t.ndim == 2:
+        yield _by_gaps(z, t)
 
-        def program(m: Attacker, form: bool = form) -> tuple[Number, Array]:
-            terms, exact = [], []
-            for i, target in enumerate(t):
-                row = Row(m, cells(z, i))
-                logs = [row.log(np.full(COPIES, k), form) for k in range(width(z))]
-                logs = [m.store(m.store(x)) for x in logs]
-                weights = np.eye(width(z))[target] if t.ndim == 1 else target
-                used = [(x, w) for x, w in zip(logs, weights, strict=True) if w]
-                weighted = [x if w == 1 else x * m.number(w) for x, w in used]
-                terms.append(-add(m, weighted))
-                exact.append(-np.tensordot(weights, row.exact_log, 1))
-            return mean(m, add(m, terms), len(t), form), np.mean(exact, axis=0)
 
-        yield program
+def _by_gaps(z: Bounded, t: Array) -> Program:
+    """sum t (m - z) + log S sum t, as the reference has it."""
+
+    def program(m: Attacker) -> tuple[Number, Array]:
+        terms, exact = [], []
+        for i, target in enumerate(t):
+            row, used = Row(m, cells(z, i)), np.flatnonzero(target)
+            weights = [m.number(np.full(COPIES, w)) for w in target]
+            gaps = add(m, [-row.s[k] * weights[k] for k in used])
+            terms.append(gaps + add(m, weights) * m.log(row.total))
+            exact.append(-np.tensordot(target, row.exact_log, 1))
+        return mean(m, add(m, terms), len(t), True), np.mean(exact, axis=0)
+
+    return program
+
+
+def _by_logs(z: Bounded, t: Array, form: bool) -> Program:
+    def program(m: Attacker) -> tuple[Number, Array]:
+        terms, exact = [], []
+        for i, target in enumerate(t):
+            row = Row(m, cells(z, i))
+            logs = [row.log(np.full(COPIES, k), form) for k in range(width(z))]
+            logs = [m.store(m.store(x)) for x in logs]
+            weights = np.eye(width(z))[target] if t.ndim == 1 else target
+            used = [(x, w) for x, w in zip(logs, weights, strict=True) if w]
+            weighted = [x if w == 1 else x * m.number(w) for x, w in used]
+            terms.append(-add(m, weighted))
+            exact.append(-np.tensordot(weights, row.exact_log, 1))
+        return mean(m, add(m, terms), len(t), form), np.mean(exact, axis=0)
+
+    return program
 
 
 def cross_entropy_gradient(z: Bounded, t: Array) -> Iterator[Program]:
@@ -52,7 +73,7 @@ def cross_entropy_gradient(z: Bounded, t: Array) -> Iterator[Program]:
     j, labels = own(z), t.ndim == 1
     hot = np.eye(width(z))[t] if labels else t
     share = hot.sum(axis=1, keepdims=True) + 0.0 * j
-    for form in range(4 if labels and width(z) > 1 else 3):
+    for form in range(4):
 
         def program(m: Attacker, form: int = form) -> tuple[Number, Array]:
             row = Row(m, columns(z))
@@ -68,6 +89,9 @@ def cross_entropy_gradient(z: Bounded, t: Array) -> Iterator[Program]:
             )
             exact = choose(list(row.exact), j) * share - hot
             exact = np.where((hot == 1) & labels, -choose(list(rest), j), exact)
+            if form == 3 and not labels:  # t / n and p / n apart, both stored
+                t_n = m.store(m.store(mean(m, m.number(hot), len(t), True)))
+                return mean(m, p, len(t), True) - t_n, exact / len(t)
             if form == 3:
                 ps = [row.p(np.full_like(j, k), 0) for k in range(width(z))]
                 others = [add(m, ps[:k] + ps[k + 1 :]) for k in range(width(z))]

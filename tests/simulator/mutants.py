@@ -9,8 +9,8 @@ The list is generated from the source, so a new term is attacked as soon as it i
 * the interior extrema of a supremum are dropped
 
 Decisions (comparisons, and what they are combined to) are left alone: they have tests of their own.
-In a module with ``whole_underflow`` what a flush to zero costs is dropped as a whole only, because
-it is counted, operation by operation, for the form with the most of them.
+So is, on request, what underflow costs: it is counted, operation by operation, for the form with
+the most of them, and too small to be the reason why anything fails.
 
 A mutant is not always weaker: halving what is subtracted can raise a bound. The caller decides that
 from the numbers. Half of a record or of nothing raises TypeError: that is no mutant.
@@ -39,6 +39,11 @@ class Mutant(NamedTuple):
     def __str__(self) -> str:
         return f"{self.function}:{self.line}: {self.before}  ->  {self.after}"
 
+    @property
+    def change(self) -> str:
+        """The change without its line, which moves when something above it is edited."""
+        return f"{self.function}: {self.before}  ->  {self.after}"
+
     def load(self, package: str) -> types.ModuleType:
         """Execute the weakened source as a module of its own."""
         module = types.ModuleType(f"{package}.weakened")
@@ -49,7 +54,7 @@ class Mutant(NamedTuple):
 
 
 def mutants(
-    source: str, *, whole_underflow: bool = False, skip: Collection[str] = (), halve: bool = True
+    source: str, *, without_underflow: bool = False, skip: Collection[str] = (), halve: bool = True
 ) -> Iterator[Mutant]:
     """Every mutant of every function of a module that is not in ``skip``, in order."""
     tree = ast.parse(source)
@@ -57,7 +62,7 @@ def mutants(
     for k, function in enumerate(tree.body):
         if not isinstance(function, ast.FunctionDef) or function.name in skip:
             continue
-        for path, replacements in _sites(function, local - set(skip), whole_underflow, halve):
+        for path, replacements in _sites(function, local - set(skip), without_underflow, halve):
             for new in replacements:
                 changed = copy.deepcopy(tree)
                 old = _replace(changed.body[k], path, new)
@@ -69,18 +74,23 @@ Path = tuple[tuple[str, int | None], ...]
 
 
 def _sites(
-    function: ast.FunctionDef, local: set[str], whole_underflow: bool, halve: bool
+    function: ast.FunctionDef, local: set[str], without_underflow: bool, halve: bool
 ) -> Iterator[tuple[Path, list[ast.expr]]]:
     """Paths from the function to an expression, with what may stand in its place."""
-    for path, node, parent in _walk(function, (), function, whole_underflow):
+    for path, node, parent in _walk(function, (), function, without_underflow):
         if not isinstance(node, ast.expr) or _is_zero(node):
             continue
-        if whole_underflow and _is_underflow(node):
+        if without_underflow and _is_underflow(node):
             continue
         found = [_half(node)] if halve and _is_term(node, parent, local) else []
         if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add):
-            found += [node.left, node.right]
-        if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Sub):
+            found += [
+                kept
+                for kept, dropped in ((node.left, node.right), (node.right, node.left))
+                if not (without_underflow and _is_underflow(dropped))
+            ]
+        subtracts = isinstance(node, ast.BinOp) and isinstance(node.op, ast.Sub)
+        if subtracts and not isinstance(node.right, ast.Constant):
             found += [node.left]
         if isinstance(node, ast.Call) and _name(node.func) in _MAXIMA and len(node.args) == 2:
             found += [arm for arm in node.args if not isinstance(arm, ast.Constant)]
@@ -91,24 +101,24 @@ def _sites(
 
 
 def _walk(
-    node: ast.AST, path: Path, parent: ast.AST, whole_underflow: bool
+    node: ast.AST, path: Path, parent: ast.AST, without_underflow: bool
 ) -> Iterator[tuple[Path, ast.AST, ast.AST]]:
     if isinstance(node, ast.Compare) or (
         isinstance(node, ast.BinOp) and isinstance(node.op, ast.BitAnd | ast.BitOr)
     ):
         return
     yield path, node, parent
-    if whole_underflow and _is_underflow(node):
+    if without_underflow and _is_underflow(node):
         return
     for field, value in ast.iter_fields(node):
         if field in ("decorator_list", "returns", "annotation"):
             continue
         if isinstance(value, ast.AST):
-            yield from _walk(value, (*path, (field, None)), node, whole_underflow)
+            yield from _walk(value, (*path, (field, None)), node, without_underflow)
         elif isinstance(value, list):
             for i, item in enumerate(value):
                 if isinstance(item, ast.AST):
-                    yield from _walk(item, (*path, (field, i)), node, whole_underflow)
+                    yield from _walk(item, (*path, (field, i)), node, without_underflow)
 
 
 def _is_term(node: ast.expr, parent: ast.AST, local: set[str]) -> bool:
@@ -135,11 +145,10 @@ def _is_term(node: ast.expr, parent: ast.AST, local: set[str]) -> bool:
 
 
 def _is_underflow(node: ast.AST) -> bool:
-    """A product with a smallest normal number, or that number itself."""
-    factors = [node.left, node.right] if isinstance(node, ast.BinOp) else [node]
-    product = not isinstance(node, ast.BinOp) or isinstance(node.op, ast.Mult)
-    tiny = (isinstance(f, ast.Attribute) and f.attr.startswith("tiny") for f in factors)
-    return product and any(tiny)
+    """A smallest normal number, or a product with one, or a part of one."""
+    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Mult | ast.Div):
+        return _is_underflow(node.left) or _is_underflow(node.right)
+    return isinstance(node, ast.Attribute) and node.attr.startswith("tiny")
 
 
 def _is_zero(node: ast.expr) -> bool:

@@ -21,6 +21,7 @@ def columns(q: Bounded) -> list[Bounded]:
 
 
 def width(q: Bounded) -> int:
+    """The number of classes."""
     return int(q.value.shape[1])
 
 
