@@ -199,6 +199,8 @@ a rounding of what an error adds, or of how far an input may be: second order
     rows_of: log_sum + 2 * widest  ->  log_sum
     rows_of: log_sum - shifted + width + widest  ->  log_sum - shifted + width
     rows_of: log_sum - shifted + width  ->  log_sum - shifted
+    log_softmax_vjp_error: size + total_error  ->  size
+    log_softmax_vjp_error: g.computed + p.computed * size + product_error  ->  g.computed + p.computed * size
     _cross_entropy: gap + p_error  ->  gap
     _cross_entropy: exact + each  ->  exact
     _cross_entropy: p + p_error  ->  p

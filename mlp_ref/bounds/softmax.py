@@ -130,7 +130,7 @@ def log_softmax_vjp_error(A: Arithmetic, g: Bounded, p: Bounded) -> Array:
     size = g.computed.sum(axis=1, keepdims=True)
     classes = g.value.shape[1]
     total_error = total_error + A.gamma(classes - 1) * size + classes * A.tiny
+    size = size + total_error
     product_error = p.bound * size + p.exact * total_error + A.u * p.computed * size
-    return np.asarray(
-        g.bound + product_error + A.u * (g.computed + p.computed * size) + 4 * A.tiny * (1 + size)
-    )
+    rounding = A.u * (g.computed + p.computed * size + product_error)
+    return np.asarray(g.bound + product_error + rounding + 4 * A.tiny * (1 + size))
