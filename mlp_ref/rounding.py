@@ -166,9 +166,15 @@ def _normal_cdf(A: Arithmetic, z: Interval) -> Array:
     return np.maximum(by_erf, _function(A, cdf, shift)) + 3 * A.tiny
 
 
+def _unless_doubled(A: Arithmetic, z: Interval, error: Array) -> Array:
+    """Infinite where x (1 + erf) or x (1 + tanh) may overflow before it is halved."""
+    return np.where(z.magnitude > A.limit / 2, np.inf, error)
+
+
 def gelu_value(A: Arithmetic, z: Interval) -> Array:
     """Of x Phi(x)."""
-    return z.magnitude * _then(A, 1, z.sup(normal_cdf), _normal_cdf(A, z)) + 3 * A.tiny
+    error = z.magnitude * _then(A, 1, z.sup(normal_cdf), _normal_cdf(A, z))
+    return _unless_doubled(A, z, error + 3 * A.tiny)
 
 
 def gelu_slope(A: Arithmetic, z: Interval) -> Array:
@@ -213,15 +219,16 @@ def gelu_tanh_value(A: Arithmetic, z: Interval) -> Array:
     """Of x (1 + tanh q) / 2 and of x sigmoid(2 q)."""
     parts, width = _gelu_tanh(A, z), z.magnitude
     error = np.maximum(_then(A, 1, parts.one_plus_t, parts.by_tanh), parts.by_logistic)
-    return width * _then(A, 1, parts.one_plus_t, error) / 2 + (4 * width + 3) * A.tiny
+    error = width * _then(A, 1, parts.one_plus_t, error) / 2
+    return _unless_doubled(A, z, error + (4 * width + 3) * A.tiny)
 
 
 def gelu_tanh_slope(A: Arithmetic, z: Interval) -> Array:
     """Of (1 + t) / 2 + x q' (1 - t^2) / 2 and of s + 2 x q' s (1 - s), s = sigmoid(2 q).
 
     x q' is the sum of a term in x with 3 roundings and one in x^3 with 7; the two products and the
-    sum have 3. 1 - t^2 has 1 as it stands, beside that of t^2, and 3 as (1 - t) (1 + t); s (1 - s)
-    has 2, and 4 as e / (1 + e)^2.
+    sum have 3. 1 - t^2 has 3 as (1 - t) (1 + t), which may be grouped as in `_one_minus_square`;
+    s (1 - s) has 2, and 4 as e / (1 + e)^2.
     """
     parts, width = _gelu_tanh(A, z), np.minimum(z.magnitude, 2.0**300)  # its cube is finite
     linear = _SQRT_2_OVER_PI * width
@@ -235,10 +242,7 @@ def gelu_tanh_slope(A: Arithmetic, z: Interval) -> Array:
 
     by_sum = _then(A, 1, parts.one_plus_t, parts.by_tanh)
     none, top = np.zeros_like(width), parts.t + parts.by_tanh
-    by_tanh = np.maximum(
-        both(4, by_sum, parts.by_tanh, A.u * np.square(top)),
-        both(6, by_sum, parts.by_tanh, A.u * top * (1 + top)),
-    )
+    by_tanh = both(6, by_sum, parts.by_tanh, A.u * top * (1 + top))
     by_logistic = np.maximum(
         both(5, parts.by_logistic, parts.by_logistic, none),
         both(7, parts.by_logistic, parts.shift, none),

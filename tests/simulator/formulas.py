@@ -137,6 +137,12 @@ def _gelu_tanh_slope_apart(m: Engine, x: Number) -> Number:
     return (1 + _t(m, x)) / 2 + x * _q_slope(m, x) * ((1 - t) * (1 + t)) * 0.5
 
 
+def _gelu_tanh_slope_grouped(m: Engine, x: Number, side: int) -> Number:
+    t = _t(m, x)
+    square = (1 + m.again(t)) * (1 - t) if side > 0 else (1 - m.again(t)) * (1 + t)
+    return (1 + _t(m, x)) / 2 + x * _q_slope(m, x) * square * 0.5
+
+
 def _gelu_tanh_slope_logistic(m: Engine, x: Number) -> Number:
     s = _s(m, x)
     return _s(m, x) + x * (_q_slope(m, x) * 2) * (s * (1 - s))
@@ -232,6 +238,8 @@ SLOPES: dict[str, tuple[Formula, ...]] = {
         Formula("1 - t^2", lambda m, x, y: _gelu_tanh_slope(m, x)),
         Formula("(1 - t) (1 + t)", lambda m, x, y: _gelu_tanh_slope_products(m, x)),
         Formula("x q' (1 - t) (1 + t)", lambda m, x, y: _gelu_tanh_slope_apart(m, x)),
+        Formula("(g + g t) (1 - t)", lambda m, x, y: _gelu_tanh_slope_grouped(m, x, 1)),
+        Formula("(g - g t) (1 + t)", lambda m, x, y: _gelu_tanh_slope_grouped(m, x, -1)),
         Formula("s (1 - s)", lambda m, x, y: _gelu_tanh_slope_logistic(m, x)),
         Formula("e / (1 + e)^2", lambda m, x, y: _gelu_tanh_slope_far(m, x)),
     ),
