@@ -214,7 +214,7 @@ SILU = Elementwise(
     definition=lambda x, m: x / (1 + m.exp(-x)),
     value=lambda x, out=None: np.multiply(above_minus_inf(x), logistic(x), out=out),
     slope=lambda x, y: logistic(x) * (1 + finite(x) * logistic(-x)),
-    second=lambda x: logistic_slope(x) * (2 - x * np.tanh(x / 2)),
+    second=lambda x: logistic_slope(x) * (2 - finite(x) * np.tanh(x / 2)),
     lipschitz=1.0998393201288670,
     curvature=0.5,
     peaks=(
@@ -254,6 +254,7 @@ def _gelu_tanh_slope(x: Array, y: Array) -> Array:
 
 def _gelu_tanh_second(x: Array) -> Array:
     """s (1 - s) (2 p' + x (p'' - p'^2 tanh(p / 2)))."""
+    x = clip_real(x, 40)
     p, p1 = 2 * gelu_tanh_argument(x), 2 * gelu_tanh_argument_slope(x)
     p2 = 12 * 0.044715 * 0.7978845608028654 * x
     return np.asarray(logistic_slope(p) * (2 * p1 + x * (p2 - p1**2 * np.tanh(p / 2))))

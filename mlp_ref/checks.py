@@ -7,7 +7,15 @@ from typing import Any, NoReturn, TypeVar
 
 import numpy as np
 
-__all__ = ["InputError", "describe", "fail", "lookup", "require_matrix", "require_same"]
+__all__ = [
+    "InputError",
+    "describe",
+    "fail",
+    "lookup",
+    "require_generator",
+    "require_matrix",
+    "require_same",
+]
 
 T = TypeVar("T")
 
@@ -46,16 +54,32 @@ def require_matrix(
     width = "any" if columns is None else columns
     if not isinstance(x, np.ndarray):
         fail(f"{name} must be a NumPy array", describe(x), f"pass np.asarray({name}, dtype=...)")
+    if type(x) not in (np.ndarray, np.memmap) or not x.dtype.isnative:
+        kind = f"{type(x).__name__} of {x.dtype.newbyteorder('=')} in byte order {x.dtype.str[0]}"
+        fail(
+            f"{name} must be a plain array in native byte order", kind,
+            f"pass np.array({name}, dtype='{x.dtype.name}')",
+        )  # fmt: skip
     if x.ndim != 2 or (columns is not None and x.shape[1] != columns):
         fail(f"{name} must have shape (n, {width})", describe(x), "pass one sample per row")
     if x.shape[0] == 0:
         fail(f"{name} must have at least one row", describe(x), "pass a batch that is not empty")
+    if x.shape[1] == 0:
+        fail(f"{name} must have at least one column", describe(x), "pass at least one number a row")
     if x.dtype.kind not in "fc" or (
         dtype is not None and x.real.dtype != np.empty(0, dtype).real.dtype
     ):
         wanted = "a floating-point array" if dtype is None else f"{dtype}"
         target = "float64" if dtype is None else f"{dtype}"
         fail(f"{name} must be {wanted}", describe(x), f"cast it with {name}.astype(np.{target})")
+
+
+def require_generator(rng: object) -> None:
+    """Require a `numpy.random.Generator`: the global seed of NumPy is never used."""
+    from numpy.random import Generator  # a tenth of the time that importing numpy takes
+
+    if not isinstance(rng, Generator):
+        fail("rng must be a numpy.random.Generator", describe(rng), "pass default_rng(seed)")
 
 
 def require_same(name: str, x: object, other: str, y: np.ndarray[Any, Any]) -> None:

@@ -18,7 +18,7 @@ from numpy.random import Generator
 from numpy.typing import DTypeLike
 
 from mlp_ref.arithmetic import Array
-from mlp_ref.checks import describe, fail, require_matrix
+from mlp_ref.checks import describe, fail, require_generator, require_matrix
 from mlp_ref.files import PathName, quote, require_file
 from mlp_ref.tables import read_csv
 
@@ -61,8 +61,7 @@ class Dataset:
         Every row is in exactly one part. Raises `InputError` unless both parts get a row, or if
         ``rng`` is not a generator: the global seed of NumPy is never used.
         """
-        if not isinstance(rng, Generator):
-            fail("rng must be a numpy.random.Generator", describe(rng), "pass default_rng(seed)")
+        require_generator(rng)
         n = len(self.x)
         held = round(fraction * n) if 0 < fraction < 1 else 0
         if not 0 < held < n:
@@ -110,7 +109,7 @@ def load_table(
 
     With ``labels`` the target is a class 0, 1, ... per row: y is (n,) int64, and ``classes`` is the
     largest label plus one. Otherwise it is real: y is (n, k) of ``dtype``, k = 1 for a vector.
-    Numbers are rounded once, to ``dtype``.
+    Numbers are read in float64 and rounded to ``dtype``.
 
     Raises `InputError`, naming file, line and column or array and index, for anything that is not a
     finite number, a label that is not a whole number from 0, rows of different lengths, a missing

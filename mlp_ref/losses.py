@@ -3,7 +3,8 @@
 `Loss.value_and_grad` returns the mean loss and the gradient g of that MEAN with respect to its
 first argument, so nothing downstream averages again. No probability is clipped and no logarithm of
 a probability is taken: each loss is a sum of terms that are not negative, so that it keeps its
-relative accuracy for saturated logits. A sum that exceeds the largest float is inf; NaN stays NaN.
+relative accuracy for saturated logits. A difference, a square or a sum that exceeds the largest
+float is inf; NaN stays NaN.
 ``value`` takes complex logits with a small imaginary part (the complex step).
 """
 
@@ -58,7 +59,8 @@ class Loss:
             return terms.sum() / count, g
 
     def accuracy(self, z: Array, target: Array) -> float:
-        """The share of right predictions, in [0, 1]; NaN for squared_error."""
+        """The share of right predictions, in [0, 1]; NaN is never right. NaN for squared_error."""
+        self.check(z, target)
         return float(np.mean(self.hits(z, target)))
 
     def __repr__(self) -> str:
@@ -165,11 +167,12 @@ def _squared_error(z: Array, t: Array) -> tuple[Array, int, Callable[[], Array]]
 
 
 def _right_class(z: Array, y: Array) -> Array:
-    return np.asarray(z.argmax(axis=1) == (y if y.ndim == 1 else y.argmax(axis=1)))
+    right = z.argmax(axis=1) == (y if y.ndim == 1 else y.argmax(axis=1))
+    return np.asarray(right & ~np.isnan(z).any(axis=1))
 
 
 def _right_side(z: Array, t: Array) -> Array:
-    return np.asarray((z > 0) == (t > 0.5))
+    return np.asarray(((z > 0) == (t > 0.5)) & ~np.isnan(z))
 
 
 def _no_class(z: Array, t: Array) -> Array:

@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from math import isfinite, sqrt
+from numbers import Real
 from types import MappingProxyType
 from typing import Any, ClassVar, NamedTuple
 
@@ -32,7 +33,7 @@ class State(NamedTuple):
 
 
 def _require(name: str, value: float, low: float, high: float, text: str) -> None:
-    if not (isfinite(value) and low <= value < high):
+    if not (isinstance(value, Real) and isfinite(value) and low <= value < high):
         fail(f"{name} must be {text}", repr(value), "choose a value in that range")
 
 
@@ -69,6 +70,8 @@ class Optimizer(ABC):
                 f"the state of {type(self).__name__} must hold {self._slots} moments",
                 str(len(state.moments)), "start from optimizer.init",
             )  # fmt: skip
+        if lr is not None:
+            _require("lr", lr, 0, float("inf"), "finite and at least 0")
         new = params.copy()
         own = State(state.t, tuple(m.copy() for m in state.moments))
         own = self.update(new, grads.copy(), own, np.empty_like(new.flat), lr)
@@ -159,6 +162,8 @@ class Adam(Optimizer):
         """One step in place; see the class for the recurrence."""
         theta, g, t = params.flat, grads.flat, state.t + 1
         m, v = (moment.flat for moment in state.moments)
+        if not theta.dtype.type(self.eps):
+            fail(f"eps must not underflow in {theta.dtype}", repr(self.eps), "choose a larger one")
         rate = self.lr if lr is None else lr
         if self.weight_decay and self.decoupled:
             theta *= 1 - rate * self.weight_decay

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from itertools import pairwise
@@ -13,7 +14,7 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from mlp_ref.arithmetic import Array
-from mlp_ref.checks import describe, fail
+from mlp_ref.checks import describe, fail, require_generator
 from mlp_ref.dense import Layer
 
 if TYPE_CHECKING:  # importing numpy.random takes a tenth of the time of numpy
@@ -59,9 +60,10 @@ class Params:
                 f"parameters of sizes {self.sizes} must have shape ({count},)",
                 describe(self.flat), "check the sizes, or build with Params.from_layers",
             )  # fmt: skip
-        if self.flat.dtype.char not in "fdFD" or not self.flat.flags.c_contiguous:
+        native = self.flat.dtype.char in "fdFD" and self.flat.dtype.isnative
+        if not native or not self.flat.flags.c_contiguous:
             fail(
-                "parameters must be a contiguous float32 or float64 vector",
+                "parameters must be a contiguous float32 or float64 vector in native byte order",
                 describe(self.flat), "cast with numpy.ascontiguousarray(flat, dtype=...)",
             )  # fmt: skip
         layers, start = [], 0
@@ -82,7 +84,10 @@ class Params:
     def zeros(cls, sizes: Iterable[int], dtype: DTypeLike = np.float64) -> Params:
         """All parameters zero."""
         widths = require_sizes(sizes)
-        return cls(np.zeros(cls.count(widths), dtype), widths)
+        count = cls.count(widths)
+        if count > sys.maxsize // 16:
+            fail(f"{count:,} parameters must fit into memory", f"sizes {widths}", "shrink a layer")
+        return cls(np.zeros(count, dtype), widths)
 
     @classmethod
     def from_layers(cls, layers: Iterable[tuple[Array, Array]]) -> Params:
@@ -176,6 +181,7 @@ def initialize(
 
     The numbers are drawn in float64 and rounded once, so that float32 and float64 start alike.
     """
+    require_generator(rng)
     params = Params.zeros(sizes, dtype)
     for layer in params.layers:
         n_in, n_out = layer.W.shape

@@ -19,6 +19,7 @@ from typing import NamedTuple
 import numpy as np
 
 from mlp_ref.arithmetic import Array
+from mlp_ref.special import log1p
 
 __all__ = ["LOG_SOFTMAX", "SOFTMAX", "LogSoftmax", "RowExp", "Softmax", "row_exp"]
 
@@ -69,7 +70,7 @@ class LogSoftmax:
     def value(self, x: Array, out: Array | None = None) -> Array:
         """log p (n, C) of logits x (n, C)."""
         shifted, _, rest = row_exp(x)
-        return np.asarray(np.subtract(shifted, np.log1p(rest), out=out))
+        return np.asarray(np.subtract(shifted, log1p(rest), out=out))
 
     def vjp(self, g: Array, x: Array, y: Array) -> Array:
         """g - p sum_k g_k, row by row."""

@@ -53,8 +53,10 @@ def minus_abs(x: Array) -> Array:
 
 
 def clip_real(x: Array, limit: float) -> Array:
-    """x within [-limit, limit]; complex input is left alone: it only serves derivatives."""
-    return x if x.dtype.kind == "c" else np.clip(x, -limit, limit)
+    """x within [-limit, limit]; for complex x by its real part, and constant beyond."""
+    if x.dtype.kind != "c":
+        return np.clip(x, -limit, limit)
+    return np.where(np.abs(x.real) > limit, np.copysign(limit, x.real), x).astype(x.dtype)
 
 
 def finite(x: Array) -> Array:

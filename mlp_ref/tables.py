@@ -115,8 +115,11 @@ def _is_number(cell: str) -> bool:
 
 
 def _number(cell: str) -> float:
-    """The finite number in a cell, or NaN if there is none; 1_000, which Python reads, is none."""
-    value = float(cell) if _is_number(cell) and "_" not in cell else nan
+    """The finite number in a cell, or NaN if there is none.
+
+    1_000 and digits of other scripts, which Python reads, are none.
+    """
+    value = float(cell) if _is_number(cell) and "_" not in cell and cell.isascii() else nan
     return value if isfinite(value) else nan
 
 

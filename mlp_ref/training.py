@@ -80,14 +80,14 @@ class Snapshot(NamedTuple):
 def minibatches(x: Array, y: Array, batch_size: int) -> Batches:
     """Batches of ``batch_size`` rows in a shuffled order; the last may be short.
 
-    Every row is used once per epoch. Raises `InputError` if rows of x and y differ in number, or
+    Every row is used once per epoch. The rows of x live in one buffer, which the next batch
+    overwrites: copy them to keep them. Raises `InputError` if rows of x and y differ in number, or
     ``batch_size`` is not a positive integer.
     """
     require_matrix("x", x)
     if not isinstance(y, np.ndarray) or len(y) != len(x):
         fail(f"y must have {len(x)} rows, as x has", describe(y), "pass one target per row")
-    if not isinstance(batch_size, int | np.integer) or batch_size < 1:
-        fail("batch_size must be a positive integer", describe(batch_size), "choose 1 or more")
+    _require_count("batch_size", batch_size)
     size = min(batch_size, len(x))
 
     def shuffled(rng: Generator) -> Iterator[tuple[Array, Array]]:
@@ -151,7 +151,7 @@ def epochs(
                     total + float(value) * n, right + loss.accuracy(output, y) * n, seen + n
                 )  # fmt: skip
                 grads, _ = model.backward(theta, trace, g, input_gradient=False, work=work[n])
-                rate = None if schedule is None else schedule(step)
+                rate = None if schedule is None else _rate(schedule, step)
                 state = optimizer.update(theta, grads, state, scratch, rate)
                 step += 1
         epoch += 1
@@ -172,6 +172,18 @@ def epochs(
             record,
             rng.bit_generator.state,
         )
+
+
+def _rate(schedule: Callable[[int], float], step: int) -> float:
+    rate = schedule(step)
+    if not 0 <= rate < inf:
+        fail(f"schedule({step}) must be finite and at least 0", repr(rate), "correct the schedule")
+    return rate
+
+
+def _require_count(name: str, n: object) -> None:
+    if not isinstance(n, int | np.integer) or isinstance(n, bool) or n < 1:
+        fail(f"{name} must be a positive integer", describe(n), "choose 1 or more")
 
 
 def supervise(
@@ -223,8 +235,7 @@ def fit(
     the parameters of the best epoch. ``progress`` is called with the record of every epoch.
     Raises `InputError` for bad arguments and `Diverged` when the loss is no longer finite.
     """
-    if not isinstance(epochs, int | np.integer) or epochs < 1:
-        fail("epochs must be a positive integer", describe(epochs), "choose 1 or more")
+    _require_count("epochs", epochs)
     if patience is not None and (validation is None or patience < 1):
         fail(
             "patience needs validation data and at least one epoch",

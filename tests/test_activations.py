@@ -156,3 +156,20 @@ def test_records_print_their_name_and_are_frozen() -> None:
         ACTIVATIONS["gelu"].name = "other"
     assert list(ACTIVATIONS) == [f.name for f in RECORDS]
     assert len(ACTIVATIONS) == 10
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("f", RECORDS, ids=lambda f: f.name)
+def test_second_derivatives_are_finite_everywhere(f, dtype) -> None:
+    """Bounds evaluate f'' at the ends of any interval: no NaN, no warning, within the supremum."""
+    x = np.concatenate([points(dtype), [-np.inf, np.inf]]).astype(dtype)
+    with np.errstate(under="ignore", over="raise", invalid="raise", divide="raise"):
+        second = np.abs(f.second(x))
+    assert (second <= f.curvature * (1 + 8 * np.finfo(dtype).eps)).all()
+
+
+def test_complex_steps_reach_the_tails_of_gelu_tanh() -> None:
+    """q(x) of a complex x beyond 1e103 does not overflow: there the slope is 0 or 1."""
+    f, h = ACTIVATIONS["gelu_tanh"], 2.0**-66
+    x = np.array([-1e150, -31.0, 31.0, 1e150])
+    assert (f.value(x + 1j * h).imag / h).tolist() == [0, 0, 1, 1]

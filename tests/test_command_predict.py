@@ -135,3 +135,15 @@ def test_bad_input_is_refused_in_one_line(
     assert err.startswith(f"mlp-ref: error: {text}")
     assert err.count("\n") == 1
     assert sorted(Path().iterdir()) == before
+
+
+def test_outputs_that_overflow_are_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    """A sample of 1e308 gives no probability: one line names it, and nothing is written."""
+    save("own.safetensors", MLP((1, 2), (IDENTITY,)), Params(np.full(4, 9.0), (1, 2)))
+    Path("own.csv").write_text("1\n1e308\n", encoding="utf-8")
+    assert main(["predict", "own.safetensors", "own.csv", "-o", "out.csv"]) == 2
+    assert capsys.readouterr().err == (
+        "mlp-ref: error: every output must be finite; got inf from sample 1 of 'own.csv'; "
+        "scale the samples as those that the network was trained on\n"
+    )
+    assert not Path("out.csv").exists()

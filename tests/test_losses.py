@@ -166,6 +166,15 @@ def test_accuracy() -> None:
     assert np.isnan(SQUARED_ERROR.accuracy(z, z))
 
 
+def test_nan_is_never_right() -> None:
+    """A network that returns NaN has an accuracy of 0, and a target of another shape is refused."""
+    nan = np.full((2, 2), np.nan)
+    assert CROSS_ENTROPY.accuracy(nan, np.array([0, 0])) == 0
+    assert BINARY_CROSS_ENTROPY.accuracy(nan, np.zeros((2, 2))) == 0
+    with pytest.raises(InputError, match=r"labels must have shape \(2,\)"):
+        CROSS_ENTROPY.accuracy(nan, np.array([0]))
+
+
 @pytest.mark.parametrize(
     ("name", "target", "text"),
     [

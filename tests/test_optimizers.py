@@ -183,3 +183,15 @@ def test_hyperparameters_are_frozen() -> None:
     """An optimizer is a value."""
     with pytest.raises(FrozenInstanceError):
         SGD(0.1).lr = 0.2
+
+
+def test_numbers_are_checked_before_a_step() -> None:
+    """A rate that is text or NaN, and an eps that float32 cannot hold, are refused in one line."""
+    with pytest.raises(InputError, match=r"lr must be positive and finite; got '0\.1'"):
+        SGD("0.1")  # type: ignore[arg-type]
+    params = Params.zeros((1, 1), np.float32)
+    rule = Adam(eps=1e-50)
+    with pytest.raises(InputError, match="eps must not underflow in float32; got 1e-50"):
+        rule.step(params, params, rule.init(params))
+    with pytest.raises(InputError, match="lr must be finite and at least 0; got nan"):
+        SGD(0.1).step(params, params, SGD(0.1).init(params), lr=float("nan"))

@@ -63,9 +63,15 @@ def test_bad_sizes(sizes, text) -> None:
     [
         (np.zeros(12), "parameters of sizes (2, 3, 1) must have shape (13,)"),
         ([0.0] * 13, "must have shape (13,); got list"),
-        (np.zeros(13, int), "must be a contiguous float32 or float64 vector; got int64"),
+        (
+            np.zeros(13, int),
+            "must be a contiguous float32 or float64 vector in native byte order; got int64",
+        ),
         (np.zeros(26)[::2], "must be a contiguous float32 or float64 vector"),
-        (np.zeros(13, np.float16), "must be a contiguous float32 or float64 vector; got float16"),
+        (
+            np.zeros(13, np.float16),
+            "must be a contiguous float32 or float64 vector in native byte order; got float16",
+        ),
     ],
 )
 def test_bad_vectors(flat, text) -> None:

@@ -165,3 +165,11 @@ def test_an_unknown_target_column_is_an_error(csv: Write, text: str, held: str) 
     assert message(load_table, path, target="kind") == (
         f"'{path}' must have a column 'kind'; got {held}; name a column of the first line"
     )
+
+
+def test_digits_of_other_scripts_are_text(tmp_path: Path) -> None:
+    """Python reads them as numbers; a table that holds them is refused with the cell."""
+    path = tmp_path / "own.csv"
+    path.write_text("1,2\n1,\u0662\n", encoding="utf-8")
+    with pytest.raises(InputError, match="line 2, column 2 must hold a finite number"):
+        load_inputs(path)

@@ -234,3 +234,38 @@ def test_bad_data() -> None:
         next(nothing)
     with pytest.raises(InputError, match="a column must be one of epoch, step, loss"):
         History().column("lose")
+
+
+def test_the_rows_of_a_batch_live_in_one_buffer() -> None:
+    """As documented: a batch is overwritten by the next; its targets are not."""
+    x, y = np.arange(6.0).reshape(6, 1), np.arange(6)
+    kept = [
+        (rows.copy(), labels) for rows, labels in minibatches(x, y, 2)(np.random.default_rng(0))
+    ]
+    assert all((rows[:, 0] == labels).all() for rows, labels in kept)
+    first, second = islice(minibatches(x, y, 2)(np.random.default_rng(0)), 2)
+    assert np.shares_memory(first[0], second[0])
+
+
+@pytest.mark.parametrize("rate", [np.nan, np.inf, -0.1])
+def test_a_schedule_must_return_a_rate(rate: float) -> None:
+    """NaN, infinity and a negative rate are refused at the step that asks for them."""
+    model = MLP((1, 1), (IDENTITY,))
+    x = np.ones((2, 1))
+    with pytest.raises(InputError, match=r"schedule\(0\) must be finite and at least 0; got"):
+        fit(
+            model, Params.zeros((1, 1)), x, x, loss=SQUARED_ERROR, optimizer=SGD(0.1), epochs=1,
+            batch_size=2, rng=np.random.default_rng(0), schedule=lambda step: rate,
+        )  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ["epochs", "batch_size"])
+def test_true_is_no_count(name: str) -> None:
+    """bool is an int in Python, and a mistake here."""
+    x = np.ones((2, 1))
+    options = {"epochs": 1, "batch_size": 2, name: True}
+    with pytest.raises(InputError, match=f"{name} must be a positive integer; got bool True"):
+        fit(
+            MLP((1, 1), (IDENTITY,)), Params.zeros((1, 1)), x, x, loss=SQUARED_ERROR,
+            optimizer=SGD(0.1), rng=np.random.default_rng(0), **options,
+        )  # fmt: skip

@@ -78,7 +78,14 @@ def run(args: argparse.Namespace) -> int:
             f"{quote(args.data)} must have {model.sizes[0]} columns, as the network has inputs",
             str(x.shape[1]), "leave out the column of targets, if there is one",
         )  # fmt: skip
-    lines = _lines(model.predict(params, x), None if args.raw else loss)
+    with np.errstate(over="ignore", invalid="ignore"):
+        z = model.predict(params, x)
+    for row, k in np.argwhere(~np.isfinite(z))[:1]:
+        fail(
+            "every output must be finite", f"{z[row, k]} from sample {row} of {quote(args.data)}",
+            "scale the samples as those that the network was trained on",
+        )  # fmt: skip
+    lines = _lines(z, None if args.raw else loss)
     if args.output is None:
         sys.stdout.writelines(lines)
         return 0

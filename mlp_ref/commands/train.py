@@ -57,6 +57,7 @@ DEFAULTS: dict[str, Any] = {
 }
 _DTYPES = {"float32": np.float32, "float64": np.float64}
 _EPOCHS, _SECONDS_BETWEEN_WRITES = 60, 2.0
+_CHECKPOINT = ".checkpoint"  # follows the whole name of the model, so that no two models share one
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -142,7 +143,7 @@ class _Task:
     @property
     def checkpoint(self) -> Path:
         """Where the state stands, beside the model."""
-        return self.output.with_suffix(".checkpoint")
+        return self.output.with_name(f"{self.output.name}{_CHECKPOINT}")
 
     @property
     def introduction(self) -> str:
@@ -187,10 +188,9 @@ class _Task:
 
     def resume(self, total: int) -> str:
         """The command that goes on to so many epochs."""
-        words = ["mlp-ref", "train", "--resume", str(self.checkpoint), "--epochs", str(total)]
-        if self.output.suffix != ".safetensors":
-            words += ["-o", str(self.output)]
-        return shlex.join(words)
+        return shlex.join(
+            ["mlp-ref", "train", "--resume", str(self.checkpoint), "--epochs", str(total)]
+        )
 
 
 def _fresh(args: argparse.Namespace) -> _Task:
@@ -210,7 +210,12 @@ def _resumed(args: argparse.Namespace) -> _Task:
             )  # fmt: skip
     start = read_checkpoint(args.resume)
     settings = {**start.settings, "data": args.data or start.settings["data"]}
-    output = Path(args.output or Path(args.resume).with_suffix(".safetensors"))
+    if not args.output and not args.resume.endswith(_CHECKPOINT):
+        fail(
+            f"-o must name the model where --resume does not end in {_CHECKPOINT}",
+            quote(args.resume), "add -o MODEL",
+        )  # fmt: skip
+    output = Path(args.output or args.resume.removesuffix(_CHECKPOINT))
     task = _build(settings, output, start)
     if digest(task.data) != start.data:
         fail(
@@ -235,8 +240,10 @@ def _build(settings: dict[str, Any], output: Path, start: Checkpoint | None = No
             f"{settings['patience']} with --validation {settings['validation']:g}",
             "hold out a share such as 0.2",
         )  # fmt: skip
-    if output.suffix == ".checkpoint":
-        fail("-o must not end in .checkpoint", quote(output), "name the model, as in a.safetensors")
+    if not output.name or output.suffix == _CHECKPOINT:
+        fail("-o must name a model file", quote(output), "choose a name such as a.safetensors")
+    if output.exists() and Path(settings["data"]).exists() and output.samefile(settings["data"]):
+        fail("-o must not be the data", quote(output), "choose a name such as a.safetensors")
     hidden = _widths(settings["hidden"])
     data = read(settings["data"], settings["target"], loss, dtype)
     model = MLP((data.x.shape[1], *hidden, data.outputs), (*[f] * len(hidden), IDENTITY))
