@@ -6,6 +6,7 @@ import argparse
 import os
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import NoReturn
 
 from mlp_ref import __version__
@@ -45,6 +46,8 @@ def _parser() -> argparse.ArgumentParser:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit status; every foreseeable error is one line on stderr."""
+    if sys.stdout is None:  # closed by the shell: >&-
+        sys.stdout = Path(os.devnull).open("w")  # noqa: SIM115 (for as long as the program runs)
     try:
         args = _parser().parse_args(argv)
         status: int = _COMMANDS[args.command].run(args)
@@ -55,10 +58,21 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return complain("interrupted", INTERRUPTED)
     except BrokenPipeError:
-        # The reader has gone; Python would complain once more when it flushes at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _discard_output()
         return _BROKEN_PIPE
     except InputError as error:
         return complain(str(error), 2)
+    except OSError as error:
+        _discard_output()
+        return complain(f"output must be written; got {error}; check the disk and the pipe", 2)
     except MemoryError:
-        return complain("the data must fit into memory", 2)
+        return complain(
+            "data and network must fit into memory; got more; use fewer rows, narrower layers or "
+            "--dtype float32",
+            2,
+        )
+
+
+def _discard_output() -> None:
+    """Python would complain once more when it flushes at exit."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -154,12 +154,13 @@ class _Part(NamedTuple):
             fail(
                 f"{self.where(0, 0)} must hold the one label of its row",
                 f"{self.values.shape[1]} numbers",
-                "pass class numbers, or labels=False for real targets",
+                "pass class numbers, or read real targets (labels=False, --loss squared_error)",
             )  # fmt: skip
         v = self.values.astype(np.float64)
         self._require(
             (v >= 0) & (v < 2**53) & (v == np.floor(v)), "a whole number from 0",
-            "number the classes 0, 1, ..., or pass labels=False for real targets",
+            "number the classes 0, 1, ..., or read real targets (labels=False, --loss "
+            "squared_error)",
         )  # fmt: skip
         return v[:, 0].astype(np.int64)
 

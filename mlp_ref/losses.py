@@ -78,7 +78,7 @@ def _check_labels(z: Array, y: Array) -> None:
                 f"labels from {y.min()} to {y.max()}", "number the classes from 0",
             )  # fmt: skip
         return
-    if not isinstance(y, np.ndarray) or y.dtype.kind != "f":
+    if not isinstance(y, np.ndarray) or y.dtype.kind != "f" or y.ndim != 2:
         fail(
             f"cross_entropy targets must be integer labels ({n},) or probabilities {z.shape}",
             describe(y), "cast labels with y.astype(np.int64)",

@@ -152,7 +152,7 @@ def _resolve(
         fail(
             f"{quote(path)} must come with the activations of its {count} layers",
             "none" if chosen is None else describe(chosen),
-            "pass activations=(...), one per layer, such as ('relu', 'identity')",
+            "name one per layer: activations=('relu', 'identity'), --activations relu,identity",
         )  # fmt: skip
     names = tuple(f if isinstance(f, str) else getattr(f, "name", None) for f in chosen)
     if len(names) != count:
@@ -182,5 +182,5 @@ def _require_finite(path: PathName, tensors: Mapping[str, Array]) -> None:
             fail(
                 f"the parameters of {quote(path)} must be finite",
                 f"{tensor[place]} in {name} at {list(place)}",
-                "train with a lower learning rate, or pass allow_nonfinite=True to inspect them",
+                "lower the learning rate, or read them by load(..., allow_nonfinite=True)",
             )  # fmt: skip

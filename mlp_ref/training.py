@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 import numpy as np
 
 from mlp_ref.arithmetic import Array
-from mlp_ref.checks import describe, fail, require_matrix
+from mlp_ref.checks import describe, fail, require_generator, require_matrix
 from mlp_ref.losses import Loss
 from mlp_ref.model import MLP, Workspace
 from mlp_ref.optimizers import Optimizer, State
@@ -160,7 +160,7 @@ def epochs(
         if not (isfinite(total) and np.isfinite(theta.flat).all()):
             raise Diverged(
                 f"the training loss must stay finite; got {total / seen} in epoch {epoch}; "
-                "lower the learning rate"
+                "lower the learning rate, or clean the data"
             )
         held = (nan, nan) if validation is None else evaluate(model, theta, *validation, loss)
         record = Record(
@@ -236,6 +236,13 @@ def fit(
     Raises `InputError` for bad arguments and `Diverged` when the loss is no longer finite.
     """
     _require_count("epochs", epochs)
+    require_generator(rng)
+    if not isinstance(loss, Loss):
+        fail("loss must be a record", describe(loss), "use LOSSES[name]")
+    if not isinstance(optimizer, Optimizer):
+        fail("optimizer must be a record", describe(optimizer), "use OPTIMIZERS[name](lr)")
+    if validation is not None and not (isinstance(validation, tuple) and len(validation) == 2):
+        fail("validation must be a pair", describe(validation), "pass validation=(x, y)")
     if patience is not None and (validation is None or patience < 1):
         fail(
             "patience needs validation data and at least one epoch",

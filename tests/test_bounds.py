@@ -264,6 +264,13 @@ def test_bounds_need_exact_finite_input() -> None:
     assert too_wide.endswith("round first with FLOAT32.quantize(params)")
 
 
+def test_a_loss_needs_its_target() -> None:
+    """Without the other, one of the two would be passed over in silence."""
+    model, x = MLP((1, 1), (IDENTITY,)), np.ones((1, 1))
+    with pytest.raises(InputError, match="loss and target must come together; got <loss squared"):
+        derive(model, one(1.0), x, SQUARED_ERROR, arithmetic=FLOAT64)
+
+
 def test_bounds_know_the_functions_and_optimizers_of_the_library() -> None:
     """Another activation or optimizer is refused with a remedy."""
 

@@ -11,8 +11,10 @@ from pathlib import Path
 import pytest
 
 import mlp_ref
+from mlp_ref import IDENTITY, MLP, Params
 from mlp_ref.cli import main
 from mlp_ref.commands import terminal, verify
+from mlp_ref.storage import save
 
 
 @pytest.fixture(autouse=True)
@@ -83,7 +85,10 @@ def test_too_little_memory_is_one_line(
 
     monkeypatch.setattr(verify, "run", starve)
     assert main(["verify"]) == 2
-    assert capsys.readouterr().err == "mlp-ref: error: the data must fit into memory\n"
+    assert capsys.readouterr().err == (
+        "mlp-ref: error: data and network must fit into memory; got more; use fewer rows, "
+        "narrower layers or --dtype float32\n"
+    )
 
 
 def test_a_reader_that_goes_away_is_no_error() -> None:
@@ -134,3 +139,28 @@ def test_the_bar_shows_its_message(
     assert "epoch" in err
     assert "2/2" in err
     assert "loss [2]" in err
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")
+@pytest.mark.parametrize("command", ["verify --list", "predict"])
+def test_a_full_disk_is_one_line(command: str, tmp_path: Path) -> None:
+    """What cannot be written is an error of usage, not a verdict, and no traceback."""
+    if command == "predict":
+        model = MLP((64, 10), (IDENTITY,))
+        save(tmp_path / "own.safetensors", model, Params.zeros(model.sizes))
+        command = f"predict {tmp_path / 'own.safetensors'} digits"
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "mlp_ref", *command.split()], stdout=full,
+            stderr=subprocess.PIPE, text=True, check=False,
+        )  # fmt: skip
+    assert done.returncode == 2
+    assert done.stderr.startswith("mlp-ref: error: output must be written; got [Errno 28]")
+    assert done.stderr.count("\n") == 1
+
+
+def test_a_closed_output_is_no_error() -> None:
+    """`mlp-ref verify --list >&-` has nowhere to write, and says nothing."""
+    script = f"'{sys.executable}' -m mlp_ref verify --list >&-"
+    done = subprocess.run(["sh", "-c", script], stderr=subprocess.PIPE, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")

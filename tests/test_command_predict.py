@@ -147,3 +147,12 @@ def test_outputs_that_overflow_are_refused(capsys: pytest.CaptureFixture[str]) -
         "scale the samples as those that the network was trained on\n"
     )
     assert not Path("out.csv").exists()
+
+
+def test_the_model_is_never_the_output(capsys: pytest.CaptureFixture[str]) -> None:
+    """-o with the name of the model or of the data would replace it by predictions."""
+    network()
+    before = Path("model.safetensors").read_bytes()
+    assert main(["predict", "model.safetensors", "x.csv", "-o", "model.safetensors"]) == 2
+    assert "-o must not be a file that is read; got 'model.safetensors'" in capsys.readouterr().err
+    assert Path("model.safetensors").read_bytes() == before

@@ -179,7 +179,7 @@ def test_a_diverging_run_keeps_the_last_good_epoch(
     assert out.count("\n") == 1
     found = re.fullmatch(
         r"mlp-ref: error: the training loss must stay finite; got (?:nan|inf) in epoch (\d+); "
-        r"lower the learning rate; model.safetensors holds epoch (\d+)\n", err,
+        r"lower the learning rate, or clean the data; model.safetensors holds epoch (\d+)\n", err,
     )  # fmt: skip
     assert int(found[2]) == int(found[1]) - 1 > 0
     assert np.isfinite(load("model.safetensors").params.flat).all()
@@ -248,3 +248,15 @@ def test_two_models_in_one_folder_keep_their_checkpoints() -> None:
     assert main(["train", "--resume", "run.1.checkpoint", "--epochs", "4"]) == 0
     assert load("run.1").metadata["seed"] == 1
     assert Path("run.2").read_bytes() == other
+
+
+def test_patience_that_has_ended_a_run_can_be_raised(capsys: pytest.CaptureFixture[str]) -> None:
+    """The command that goes on asks for more patience: the old one would end it at once."""
+    options = ["--hidden", "8", "--lr", "0.5", "--patience", "1", "--epochs", "50"]
+    assert main(["train", *options]) == 0
+    command = capsys.readouterr().out.splitlines()[-1].partition("go on with mlp-ref ")[2]
+    assert command.endswith(" --patience 2")
+    first = read_checkpoint("model.safetensors.checkpoint").last.record.epoch
+    assert first < 50
+    assert main(command.split()) == 0
+    assert read_checkpoint("model.safetensors.checkpoint").last.record.epoch > first + 1

@@ -27,8 +27,8 @@ __all__ = ["_in_a_folder_of_its_own"]
         ("--lr -1", "lr must be positive and finite; got -1.0"),
         ("--lr nan", "lr must be positive and finite; got nan"),
         ("--batch-size 0", "batch_size must be a positive integer; got int 0"),
-        ("--validation 2", "fraction must leave rows of the 1797 on both sides; got 2.0"),
-        ("--validation nan", "fraction must leave rows of the 1797 on both sides; got nan"),
+        ("--validation 2", "--validation must leave rows of the 1,797 on both sides; got 2;"),
+        ("--validation nan", "--validation must leave rows of the 1,797 on both sides; got nan"),
         ("--patience 0", "--patience must be 1 or more, with rows held out; got 0 with"),
         ("--patience 2 --validation 0", "--patience must be 1 or more, with rows held out; got 2"),
         ("--seed -1", "--seed must be 0 or more; got -1"),
@@ -42,7 +42,10 @@ __all__ = ["_in_a_folder_of_its_own"]
         ),
         ("-o .", "-o must name a model file; got '.'; choose a name such as a.safetensors"),
         ("--hidden 9999999999999999999", "749,999,999,999,999,999,935 parameters must fit into"),
-        ("-o no/a", "'no/a.checkpoint' must be a file that can be written; got 'No such file or"),
+        ("--resume=", "'' must be a file that can be read; got 'Is a directory'; check the path"),
+        ("-o=", "-o must name a model file; got '.'; choose a name such as a.safetensors"),
+        ("-o /dev/null", "'/dev/null' must be a regular file; got a folder or a device; choose a"),
+        ("-o no/a", "'no/a' must be a file that can be written; got 'No such file or"),
         ("--resume no.checkpoint", "'no.checkpoint' must be a file that can be read; got 'No su"),
         ("--resume x --lr 1", "--lr must be left out with --resume; got 1.0; the checkpoint hold"),
         ("--resume x --batch-size 1", "--batch-size must be left out with --resume; got 1; the "),
@@ -122,5 +125,5 @@ def test_the_data_are_never_the_output(capsys: pytest.CaptureFixture[str]) -> No
     """-o with the name of the table would replace it."""
     Path("own.csv").write_text("1,0\n2,1\n", encoding="utf-8")
     text = error(["own.csv", "-o", "own.csv"], capsys)
-    assert text.startswith("-o must not be the data; got 'own.csv'")
+    assert text.startswith("-o must not be a file that is read; got 'own.csv'")
     assert Path("own.csv").read_text("utf-8") == "1,0\n2,1\n"

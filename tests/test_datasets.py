@@ -160,7 +160,7 @@ def test_arrays_without_targets(npz: Callable[..., Path]) -> None:
 
 SAVE = "write it with numpy.savez, without objects"
 LABEL = "must hold a whole number from 0"
-CLASSES = "number the classes 0, 1, ..., or pass labels=False for real targets"
+CLASSES = "number the classes 0, 1, ..., or read real targets (labels=False, --loss squared_error)"
 ROWS, REAL = "save one sample per row", "must hold real numbers"
 TWO = np.ones((2, 2))
 
@@ -188,7 +188,7 @@ TWO = np.ones((2, 2))
         (TWO, [[0], [-1]], f"array 'y' at [1, 0] {LABEL}", "-1", CLASSES),
         (TWO, np.array([0, 2**63], "u8"), f"array 'y' at [1] {LABEL}", f"{2**63}", CLASSES),
         (TWO, np.eye(2), "array 'y' at [0, 0] must hold the one label of its row", "2 numbers",
-         "pass class numbers, or labels=False for real targets"),
+         "pass class numbers, or read real targets (labels=False, --loss squared_error)"),
     ],
 )  # fmt: skip
 def test_bad_arrays_are_an_error_in_one_line(

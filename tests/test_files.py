@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from mlp_ref.checks import InputError
-from mlp_ref.files import atomic_path, require_file
+from mlp_ref.files import atomic_path, require_file, require_other, require_writable
 
 
 def folder(path: Path) -> list[str]:
@@ -164,3 +164,41 @@ def test_require_file_refuses(tmp_path: Path, name: str, reason: str) -> None:
     assert str(caught.value) == (
         f"{str(path)!r} must be a file that can be read; got {reason!r}; check the path"
     )
+
+
+def test_a_full_device_is_an_error_in_one_line() -> None:
+    """A device is written directly, and what it refuses is about the path that was given."""
+    if not Path("/dev/full").exists():
+        pytest.skip("needs a device that is always full")
+    with (
+        pytest.raises(
+            InputError, match="'/dev/full' must be a file that can be written; got 'No s"
+        ),
+        atomic_path("/dev/full") as path,
+    ):
+        path.write_text("x")
+
+
+def test_what_can_be_written_is_known_before_the_work(tmp_path: Path) -> None:
+    """A new and an old file pass and stay as they are; a folder, a device and no folder do not."""
+    old = tmp_path / "old"
+    old.write_text("x")
+    require_writable(old)
+    require_writable(tmp_path / "new")
+    assert [p.name for p in tmp_path.iterdir()] == ["old"]
+    assert old.read_text() == "x"
+    for bad in (tmp_path, Path("/dev/null")):
+        with pytest.raises(InputError, match="must be a regular file; got a folder or a device"):
+            require_writable(bad)
+    with pytest.raises(InputError, match="must be a file that can be written; got 'No such file"):
+        require_writable(tmp_path / "no" / "new")
+
+
+def test_the_input_is_not_the_output(tmp_path: Path) -> None:
+    """The same file by another name is noticed; what does not exist replaces nothing."""
+    source, link = tmp_path / "x.csv", tmp_path / "link"
+    source.write_text("1")
+    link.symlink_to(source)
+    require_other(tmp_path / "new", source, "digits")
+    with pytest.raises(InputError, match="-o must not be a file that is read; got"):
+        require_other(link, "digits", source)

@@ -180,7 +180,7 @@ def test_activations_must_be_known(path: Path) -> None:
     """A file without names of activations needs them, one per layer, in a sequence."""
     write(path)
     start = f"'{path}' must come with the activations of its 2 layers; got "
-    end = "; pass activations=(...), one per layer, such as ('relu', 'identity')"
+    end = "; name one per layer: activations=('relu', 'identity'), --activations relu,identity"
     assert message(load, path) == f"{start}none{end}"
     assert message(load, path, "relu") == f"{start}str 'relu'{end}"
     assert message(load, path, ["relu"]) == (

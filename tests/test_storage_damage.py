@@ -88,7 +88,7 @@ def test_parameters_that_are_not_finite_are_an_error(path: Path, value: float) -
     save(path, MODEL, params)
     assert message(load, path) == (
         f"the parameters of '{path}' must be finite; got {value} in 2.weight at [1, 3]; "
-        "train with a lower learning rate, or pass allow_nonfinite=True to inspect them"
+        "lower the learning rate, or read them by load(..., allow_nonfinite=True)"
     )
     np.testing.assert_array_equal(load(path, allow_nonfinite=True).params.flat, params.flat)
 

@@ -149,7 +149,7 @@ def test_a_missing_module(folder: Path) -> None:
     """The error is that of the import, with what to do."""
     assert message("py:homewrok:run") == (
         "module 'homewrok' must be importable; got ModuleNotFoundError: No module named "
-        "'homewrok'; run from its folder, or set PYTHONPATH"
+        "'homewrok'; name a module, not a file, and run from its folder or set PYTHONPATH"
     )
 
 
@@ -158,6 +158,7 @@ def test_a_missing_module(folder: Path) -> None:
     [
         ("raise SystemExit(2)", "SystemExit: 2"),
         ("1 / 0", "ZeroDivisionError: division by zero"),
+        ("class Outcome(BaseException): ...\nraise Outcome('skipped')", "Outcome: skipped"),
         ("raise RuntimeError('two\\nlines')", "RuntimeError: two lines"),
         ("def run(:", "SyntaxError: "),
     ],

@@ -92,7 +92,7 @@ def test_decimals_are_rounded_once_to_the_dtype(csv: Write) -> None:
 NUMBER, FIX = "must hold a finite number", "correct the cell or leave its column out"
 HINT = f"{FIX}; a name in a header must not be a number"
 LABEL = "must hold a whole number from 0"
-CLASSES = "number the classes 0, 1, ..., or pass labels=False for real targets"
+CLASSES = "number the classes 0, 1, ..., or read real targets (labels=False, --loss squared_error)"
 NAME, OWN = (
     "must name its column, and no other",
     "give every column of the header a name of its own",

@@ -269,3 +269,24 @@ def test_true_is_no_count(name: str) -> None:
             MLP((1, 1), (IDENTITY,)), Params.zeros((1, 1)), x, x, loss=SQUARED_ERROR,
             optimizer=SGD(0.1), rng=np.random.default_rng(0), **options,
         )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("options", "text"),
+    [
+        ({"loss": "cross_entropy"}, "loss must be a record; got str 'cross_entropy'; use LOSSES"),
+        ({"optimizer": "adam"}, "optimizer must be a record; got str 'adam'; use OPTIMIZERS"),
+        ({"validation": np.ones(3)}, "validation must be a pair; got float64 array of shape (3,)"),
+        ({"rng": 0}, "rng must be a numpy.random.Generator; got int 0; pass default_rng(seed)"),
+    ],
+)
+def test_fit_names_what_it_needs(options, text) -> None:
+    """Names, arrays and seeds in the place of records, pairs and generators."""
+    x = np.ones((2, 1))
+    valid = {"loss": SQUARED_ERROR, "optimizer": SGD(0.1), "rng": np.random.default_rng(0)}
+    with pytest.raises(InputError) as caught:
+        fit(
+            MLP((1, 1), (IDENTITY,)), Params.zeros((1, 1)), x, x, epochs=1, batch_size=2,
+            **(valid | options),
+        )  # fmt: skip
+    assert str(caught.value).startswith(text)

@@ -58,6 +58,8 @@ def derive(
     arithmetic: a bound on the rounding of a computation cannot know how its input was rounded.
     """
     A = arithmetic
+    if (loss is None) != (target is None):
+        fail("loss and target must come together", f"{loss} and {describe(target)}", "pass both")
     require_exact("params", params.flat, A)
     require_exact("x", x, A)
     theta, x64 = params.astype(np.float64), np.asarray(x, np.float64)

@@ -13,7 +13,7 @@ from mlp_ref.arithmetic import Array
 from mlp_ref.checks import fail, lookup
 from mlp_ref.commands.data import DIGITS
 from mlp_ref.datasets import load_digits, load_inputs
-from mlp_ref.files import atomic_path, quote
+from mlp_ref.files import atomic_path, quote, require_other
 from mlp_ref.losses import LOSSES
 from mlp_ref.softmax import SOFTMAX
 from mlp_ref.storage import Stored, load
@@ -68,6 +68,8 @@ def load_model(args: argparse.Namespace) -> tuple[Stored, str | None]:
 
 def run(args: argparse.Namespace) -> int:
     """Predict, write the lines and return 0."""
+    if args.output is not None:
+        require_other(args.output, args.model, args.data)
     (model, params, _), loss = load_model(args)
     if args.data == DIGITS:
         x = load_digits(params.dtype).x

@@ -20,7 +20,7 @@ from mlp_ref.commands.checkpoint import Checkpoint, read_checkpoint, write_check
 from mlp_ref.commands.data import DIGITS, add_target, digest, read
 from mlp_ref.commands.terminal import INTERRUPTED, complain, progress
 from mlp_ref.datasets import Dataset
-from mlp_ref.files import quote
+from mlp_ref.files import quote, require_other, require_writable
 from mlp_ref.losses import LOSSES
 from mlp_ref.model import MLP
 from mlp_ref.optimizers import OPTIMIZERS
@@ -85,12 +85,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help=f"in total, those before --resume included (default: {_EPOCHS})")  # fmt: skip
     add("-o", "--output", metavar="MODEL",
         help="file to write (default: model.safetensors, or that of --resume)")  # fmt: skip
-    add("--resume", metavar="FILE", help="a .checkpoint to go on from, with its settings")
+    add("--resume", metavar="FILE",
+        help="a .checkpoint to go on from, with its settings; DATA, --epochs and --patience may "
+        "change")  # fmt: skip
 
 
 def run(args: argparse.Namespace) -> int:
     """Train, write the model and its checkpoint, print what was reached; return the exit status."""
-    task = _resumed(args) if args.resume else _fresh(args)
+    task = _fresh(args) if args.resume is None else _resumed(args)
     start, output = task.start, task.output
     first = start.last.record.epoch if start else 0
     if args.epochs <= first:
@@ -98,6 +100,8 @@ def run(args: argparse.Namespace) -> int:
             f"--epochs must be more than the {first} that are done", str(args.epochs),
             "it counts all epochs of the run, those before --resume included",
         )  # fmt: skip
+    require_writable(output)
+    require_writable(task.checkpoint)
     snapshots = task.snapshots()
     sys.stdout.write(f"{task.introduction}\n")
     sys.stdout.flush()
@@ -123,7 +127,9 @@ def run(args: argparse.Namespace) -> int:
     last, best = reached
     kept = f"{output} holds epoch {best.record.epoch}"
     total = args.epochs if status else last.record.epoch + _EPOCHS
-    more = f"{kept}; go on with {task.resume(total)}"
+    patience = task.settings["patience"]
+    waited = not status and last.record.epoch < args.epochs  # it is the patience that has ended
+    more = f"{kept}; go on with {task.resume(total, 2 * patience if waited else None)}"
     if status:
         return complain(f"{trouble}; {more if status == INTERRUPTED else kept}", status)
     sys.stdout.write(f"{_sentence(best.record)}\n{more}\n")
@@ -186,36 +192,36 @@ class _Task:
         metadata = {**self.settings, "epoch": best.record.epoch}
         save(self.output, self.model, best.params, metadata)
 
-    def resume(self, total: int) -> str:
-        """The command that goes on to so many epochs."""
-        return shlex.join(
-            ["mlp-ref", "train", "--resume", str(self.checkpoint), "--epochs", str(total)]
-        )
+    def resume(self, total: int, patience: int | None = None) -> str:
+        """The command that goes on to so many epochs, with another patience if one is given."""
+        words = ["mlp-ref", "train", "--resume", str(self.checkpoint), "--epochs", str(total)]
+        return shlex.join(words + ([] if patience is None else ["--patience", str(patience)]))
 
 
 def _fresh(args: argparse.Namespace) -> _Task:
     """A run with the options that were given, and defaults for the others."""
     given = {name: getattr(args, name) for name in DEFAULTS}
     settings = {name: DEFAULTS[name] if x is None else x for name, x in given.items()}
-    return _build(settings, Path(args.output or "model.safetensors"))
+    return _build(settings, Path("model.safetensors" if args.output is None else args.output))
 
 
 def _resumed(args: argparse.Namespace) -> _Task:
-    """The run of a checkpoint; only the place of the data may have changed."""
+    """The run of a checkpoint; the place of the data and the patience may have changed."""
     for name in DEFAULTS:
-        if name != "data" and getattr(args, name) is not None:
+        if name not in ("data", "patience") and getattr(args, name) is not None:
             fail(
                 f"--{name.replace('_', '-')} must be left out with --resume",
                 repr(getattr(args, name)), "the checkpoint holds the settings of its run",
             )  # fmt: skip
     start = read_checkpoint(args.resume)
-    settings = {**start.settings, "data": args.data or start.settings["data"]}
-    if not args.output and not args.resume.endswith(_CHECKPOINT):
+    changed = {"data": args.data, "patience": args.patience}
+    settings = {**start.settings, **{k: x for k, x in changed.items() if x is not None}}
+    if args.output is None and not args.resume.endswith(_CHECKPOINT):
         fail(
             f"-o must name the model where --resume does not end in {_CHECKPOINT}",
             quote(args.resume), "add -o MODEL",
         )  # fmt: skip
-    output = Path(args.output or args.resume.removesuffix(_CHECKPOINT))
+    output = Path(args.resume.removesuffix(_CHECKPOINT) if args.output is None else args.output)
     task = _build(settings, output, start)
     if digest(task.data) != start.data:
         fail(
@@ -242,10 +248,15 @@ def _build(settings: dict[str, Any], output: Path, start: Checkpoint | None = No
         )  # fmt: skip
     if not output.name or output.suffix == _CHECKPOINT:
         fail("-o must name a model file", quote(output), "choose a name such as a.safetensors")
-    if output.exists() and Path(settings["data"]).exists() and output.samefile(settings["data"]):
-        fail("-o must not be the data", quote(output), "choose a name such as a.safetensors")
+    require_other(output, settings["data"])
     hidden = _widths(settings["hidden"])
     data = read(settings["data"], settings["target"], loss, dtype)
+    rows, share = len(data.x), settings["validation"]
+    if share and not (0 < share < 1 and 0 < round(share * rows) < rows):
+        fail(
+            f"--validation must leave rows of the {rows:,} on both sides", f"{share:g}",
+            "choose another share, or 0 to hold out none",
+        )  # fmt: skip
     model = MLP((data.x.shape[1], *hidden, data.outputs), (*[f] * len(hidden), IDENTITY))
     return _Task(settings, data, model, output, start)
 

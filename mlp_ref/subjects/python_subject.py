@@ -54,11 +54,13 @@ def _import(name: str) -> Any:
     try:
         with _current_directory_first():
             return importlib.import_module(name)
-    except (Exception, SystemExit) as error:
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # pytest's outcomes are no Exception
         text = " ".join(str(error).split())
         fail(
             f"module {name!r} must be importable", f"{type(error).__name__}: {text}",
-            "run from its folder, or set PYTHONPATH",
+            "name a module, not a file, and run from its folder or set PYTHONPATH",
         )  # fmt: skip
 
 
