@@ -27,6 +27,14 @@ class _Parser(argparse.ArgumentParser):
         raise InputError(f"{message}; see {self.prog} --help")
 
 
+class _Formatter(argparse.HelpFormatter):
+    """Wraps every paragraph of a description to the width of the terminal."""
+
+    def _fill_text(self, text: str, width: int, indent: str) -> str:
+        fill = super()._fill_text
+        return "\n\n".join(fill(part, width, indent) for part in text.split("\n\n"))
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = _Parser(
         prog="mlp-ref",
@@ -38,7 +46,7 @@ def _parser() -> argparse.ArgumentParser:
         first = module.DESCRIPTION.split(",")[0].split(".")[0].replace("\n", " ")
         child = commands.add_parser(
             name, help=first, description=module.DESCRIPTION,
-            formatter_class=argparse.RawDescriptionHelpFormatter,
+            formatter_class=_Formatter,
         )  # fmt: skip
         module.add_arguments(child)
     return parser

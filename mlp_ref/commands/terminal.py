@@ -44,6 +44,7 @@ def progress(total: int, text: str) -> Iterator[Callable[[str], None]]:
     try:
         from rich.console import Console
         from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+        from rich.table import Column
     except ImportError:
         sys.stderr.write("mlp-ref: a progress bar needs rich; pip install 'mlp-ref[gate]'\n")
         yield _say_nothing
@@ -52,10 +53,13 @@ def progress(total: int, text: str) -> Iterator[Callable[[str], None]]:
         TextColumn("{task.description}", markup=False),
         BarColumn(bar_width=20),
         MofNCompleteColumn(),
-        TextColumn("{task.fields[message]}", markup=False),
-    )
+        TextColumn(
+            "{task.fields[message]}", markup=False,
+            table_column=Column(ratio=1, no_wrap=True, overflow="ellipsis"),
+        ),
+    )  # fmt: skip
     console = Console(file=sys.stderr)
-    with Progress(*columns, console=console, transient=True) as bar:
+    with Progress(*columns, console=console, transient=True, expand=True) as bar:
         task = bar.add_task(text, total=total, message="")
         yield lambda message: bar.update(task, advance=1, message=message)
 
