@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from mlp_ref.cli import main
-from mlp_ref.gate.run import Summary
+from mlp_ref.commands import verify as command
+from mlp_ref.gate.expectations import Expectation
 
 SUBJECT = """
 from mlp_ref.subjects.numpy_subject import run as right
@@ -87,9 +88,35 @@ def test_too_few_cases(capsys: pytest.CaptureFixture[str]) -> None:
 def test_a_stale_expectation(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The status of a run is that of its summary: 5 when an expected failure passes."""
-    monkeypatch.setattr(Summary, "status", 5)
-    assert "STALE" in verify("--only batch-7/*", 5, capsys)
+    """An expected failure that passes ends with 5, and is named."""
+    case = "batch-7/gelu/cross_entropy/float32"
+    expect(monkeypatch, {case: {"loss": 1.0}})
+    out = verify("--only batch-7/*", 5, capsys)
+    assert f"STALE known: {case} loss passes now" in " ".join(out.split())
+    assert "STALE" not in verify("--only batch-1/*", 0, capsys)
+
+
+@pytest.mark.parametrize(
+    ("name", "tensor"),
+    [("no-such-case/float32", "loss"), ("batch-7/gelu/cross_entropy/float64", "z9")],
+)
+def test_an_expectation_of_nothing(
+    name: str, tensor: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """An id or a tensor that does not exist ends with 5, whichever cases are run."""
+    expect(monkeypatch, {name: {tensor: 1.0}})
+    out = verify("--only batch-1/* --jsonl out.jsonl", 5, capsys)
+    assert f"STALE known: {name} {tensor} does not exist" in " ".join(out.split())
+    *_, summary = map(json.loads, Path("out.jsonl").read_text().splitlines())
+    assert (summary["status"], summary["unknown"]) == (5, {"known": [f"{name} {tensor}"]})
+    expect(monkeypatch, {"batch-7/gelu/cross_entropy/float64": {"loss": 1.0}})
+    verify("--only batch-1/*", 0, capsys)
+
+
+def expect(monkeypatch: pytest.MonkeyPatch, failing: dict[str, dict[str, float]]) -> None:
+    """Expect that of every subject."""
+    known = Expectation("known", "numpy", "numpy 1", "1", "because.", failing)
+    monkeypatch.setattr(command, "expectations_of", lambda subject: (known,))
 
 
 def test_a_subject_chooses_its_arithmetic(capsys: pytest.CaptureFixture[str]) -> None:
@@ -145,6 +172,8 @@ def test_an_interrupted_run_leaves_no_file(
         ("py:own:of_half", "py:own:of_half must declare float32 or float64; got float16; "),
         ("--only nope", "--only must match the id of a case, such as digits-64-12-10/"),
         ("--require x", "argument --require: invalid int value: 'x'; see mlp-ref verify --help"),
+        ("--require 0", "--require must be 1 or more; got 0; a run that judged nothing proves "),
+        ("--require -3", "--require must be 1 or more; got -3; a run that judged nothing proves "),
         ("--only batch-1/* --jsonl no/x", "'no/x' must be a file that can be written; got 'No suc"),
     ],
 )

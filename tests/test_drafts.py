@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from math import fsum
+
 import numpy as np
 import pytest
 
 from mlp_ref.activations import ACTIVATIONS
-from mlp_ref.arithmetic import FLOAT32, representable
+from mlp_ref.arithmetic import FLOAT32, FLOAT64, representable
 from mlp_ref.datasets import load_digits
 from mlp_ref.gate.drafts import Draft, drafts
 from mlp_ref.losses import LOSSES
@@ -49,6 +51,8 @@ def test_everything_is_float64_and_fits_together() -> None:
 def test_digits_are_consecutive_real_images_with_their_labels() -> None:
     """Each draft takes the next nine images; hard targets are the labels of the data set."""
     data, start = load_digits(), 0
+    squares = (data.x * data.x).sum(axis=1)
+    assert np.array_equal(squares * 256, np.rint(squares * 256))  # exact in any order
     for draft in family("digits-"):
         rows = slice(start, start + 9)
         start += 9
@@ -77,6 +81,14 @@ def test_inputs_need_all_their_bits(prefix: str) -> None:
     for draft in family(prefix):
         for array in (draft.x, *(part for layer in draft.layers for part in layer)):
             assert not representable(array, FLOAT32.precision).all(axis=-1).any()
+
+
+def test_soft_probabilities_sum_to_one() -> None:
+    """Each is rounded once, so that a row of ten is off by ten roundings at most."""
+    for draft in DRAFTS.values():
+        if draft.loss == "cross_entropy" and draft.target.ndim == 2:
+            total = [fsum(row) for row in draft.target]
+            assert max(abs(1 - x) for x in total) <= draft.target.shape[1] * FLOAT64.u
 
 
 def test_soft_targets_are_within_their_range_and_inexact() -> None:

@@ -12,15 +12,23 @@ import pytest
 from rich.console import Console
 
 import mlp_ref
+from mlp_ref.activations import IDENTITY
 from mlp_ref.gate.cases import Case, build_cases
 from mlp_ref.gate.expectations import Expectation
 from mlp_ref.gate.report_terminal import Tally, render
 from mlp_ref.gate.run import Summary, run_cases
+from mlp_ref.losses import SQUARED_ERROR
+from mlp_ref.model import MLP
+from mlp_ref.parameters import Params
 from mlp_ref.subjects import Subject
 from mlp_ref.subjects.numpy_subject import run as right
 
 CASES = list(build_cases())
 CASE = next(case for case in CASES if case.id == "digits-64-12-10/tanh/cross_entropy/float64")
+HUGE = replace(
+    CASE, id="huge", model=MLP((1, 1), (IDENTITY,)), x=np.zeros((1, 1)), target=np.zeros((1, 1)),
+    params=Params.from_layers([(np.zeros((1, 1)), np.full(1, 1.2e154))]), loss=SQUARED_ERROR,
+)  # fmt: skip
 Run = Callable[..., Any]
 
 
@@ -30,10 +38,11 @@ def report(
     expectations: tuple[Expectation, ...] = (),
     require: int = 1,
     versions: dict[str, str] | None = None,
+    unknown: dict[str, list[str]] | None = None,
 ) -> str:
     """What is printed, with every run of blanks as one; no line is over 80 columns."""
     subject = Subject("mine", run, ("float32", "float64"), versions or {})
-    summary, tally = Summary(require, expectations), Tally()
+    summary, tally = Summary(require, expectations, unknown or {}), Tally()
     for outcome in run_cases(subject, cases, expectations):
         summary.add(outcome)
         tally.add(outcome)
@@ -88,8 +97,7 @@ def test_a_failing_case_is_shown_from_its_origin() -> None:
     assert "]: 108 of 108 entries outside the bound\ngot " in text
     assert any(f"\nexpected {float(value)!r}\nerror " in text for value in expected.flat)
     assert " x the bound " in text
-    assert " ULP, 0.0 digits\nwrong too z1\nhint a0 is " not in text  # a0 is no loss: no factor
-    assert " ULP, 0.0 digits\nwrong too z1\nhint " in text
+    assert " ULP, 0.0 digits\nwrong too z1\nhint a0 is 2 times the reference. z0 is right; " in text
     assert "FAIL mine does not conform\n1 case: pass 0 fail 1 error 0 skip 0" in text
 
 
@@ -102,6 +110,10 @@ def test_a_nan_and_a_bound_of_zero_are_readable() -> None:
 
     text = report(run)
     assert "first wrong loss: outside the bound\ngot nan\n" in text
+    assert "error not finite, where the bound is " in text
+    text = report(lambda **q: {"loss": np.float64(-1.7e308)}, [HUGE])
+    assert "error beyond the largest float64, where the bound is " in text
+    text = report(lambda **q: {"z0": np.full((9, 12), -np.inf)})
     assert "error not finite, where the bound is " in text
     exact = next(case for case in CASES if case.id == "exact-64-37-16/relu/float64")
     assert " = inf x the bound 0; " in report(doubled("loss"), [exact])
@@ -128,7 +140,8 @@ def test_many_failures_get_a_line_each_and_their_hints_are_counted() -> None:
     assert text.count("first wrong loss: outside the bound") == 6
     for k in (6, 7, 8):
         assert f"\nFAIL case-{k} loss error/bound " in text
-    assert "\n9 x The forward pass is right; look at cross_entropy: the loss itself.\n" in text
+    hint = "The loss is 2 times the reference. The forward pass is right; look at"
+    assert f"\n9 x {hint}\ncross_entropy: the loss itself.\n" in text
     assert "9 cases: pass 0 fail 9 error 0 skip 0" in text
 
 
@@ -166,7 +179,7 @@ def test_nothing_at_all() -> None:
 
 KNOWN = Expectation(
     "known", "mine", "mine 1.2, CPU", "twice the loss", "It doubles the loss.",
-    {CASE.id: ("loss",)},
+    {CASE.id: {"loss": 100.0}},
 )  # fmt: skip
 
 
@@ -186,8 +199,23 @@ def test_an_unexpected_failure_beside_an_expected_one() -> None:
     assert "FAIL mine does not conform (0 cases and 1 tensor failed as expected)\n" in text
 
 
+def test_an_expectation_of_what_does_not_exist() -> None:
+    """A name that no case has is told, and the run does not count as a pass."""
+    text = report(right, expectations=(KNOWN,), unknown={"known": ["no-case loss"]})
+    assert "STALE known: no-case loss does not exist" in text
+    assert "STALE mine conforms, but an expected failure is none: remove it\n" in text
+
+
+def test_a_larger_failure_than_expected() -> None:
+    """It is printed as any other failure, and told apart from the one that is known."""
+    text = report(lambda **q: {"loss": right(**q)["loss"] + 1e3}, expectations=(KNOWN,))
+    assert "EXPECTED" not in text
+    assert "hint known explains an error of 1.0e+02, not this one. To see" in text
+    assert "FAIL mine does not conform\n" in text
+
+
 def test_a_stale_expectation() -> None:
     """A tensor that passes now is named."""
     text = report(right, expectations=(KNOWN,))
     assert f"STALE known: {CASE.id} loss passes" in text
-    assert "STALE mine conforms, but an expected failure no longer fails: remove it\n" in text
+    assert "STALE mine conforms, but an expected failure is none: remove it\n" in text

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from mlp_ref.checks import InputError
 from mlp_ref.gate.cases import build_cases
 from mlp_ref.gate.expectations import Expectation
 from mlp_ref.gate.judge import Verdict
@@ -236,9 +237,10 @@ def test_ctrl_c_ends_the_run() -> None:
 # ------------------------------------------------------------------------------------- summary
 
 
-def known(*tensors: str) -> Expectation:
+def known(*tensors: str, most: float = 1e9) -> Expectation:
     """An expectation that names tensors of the case."""
-    return Expectation("known", "mine", "1", "measured", "because", {CASE.id: tensors})
+    failing = {CASE.id: dict.fromkeys(tensors, most)}
+    return Expectation("known", "mine", "1", "measured", "because", failing)
 
 
 def summary(*runs: Run, require: int = 1, expect: tuple[Expectation, ...] = ()) -> Summary:
@@ -291,6 +293,47 @@ def test_a_failure_beside_an_expected_one_counts() -> None:
     """An expectation excuses the tensors that it names and no other."""
     total = summary(wrong_loss, expect=(known("g"),))
     assert (total.status, total.expected_cases) == (1, 0)
+
+
+def test_a_larger_error_than_expected_counts() -> None:
+    """The expectation is told not to explain it, and the hint says where to look."""
+    expect = (known("loss", most=1e-3),)
+    report = run_case(subject(wrong_loss), CASE, expect)
+    assert [r.tensor for r in report.unexpected] == ["loss"]
+    assert report.expectations == {}
+    assert report.hint.startswith("known explains an error of 1.0e-03, not this one. The forward")
+    assert summary(wrong_loss, expect=expect).status == 1
+
+
+def test_what_follows_from_an_expected_failure_is_not_given_a_place() -> None:
+    """After a wrong z0 that is expected, nobody knows what makes the loss wrong."""
+
+    def run(**question: Any) -> Any:
+        answer = wrong_loss(**question)
+        return answer | {"z0": 2 * answer["z0"]}
+
+    report = run_case(subject(run), CASE, (known("z0"),))
+    assert report.hint == "z0 before it fails as expected, and loss may follow from that."
+
+
+def test_an_expectation_of_what_does_not_exist_is_stale() -> None:
+    """Status 5, unless something is worse."""
+    unknown = {"known": ["no-such-case loss"]}
+    total = Summary(1, (), unknown)
+    assert total.status == 3
+    total.add(run_case(subject(right), CASE))
+    assert total.status == 5
+    total.add(run_case(subject(wrong_loss), CASE))
+    assert total.status == 1
+
+
+@pytest.mark.parametrize("require", [0, -1])
+def test_at_least_one_case_is_required(require: int) -> None:
+    """A run that judged nothing cannot be asked to pass."""
+    text = f"--require must be 1 or more; got {require}; a run that judged nothing proves nothing"
+    with pytest.raises(InputError) as caught:
+        Summary(require)
+    assert str(caught.value) == text
 
 
 def test_a_passing_tensor_makes_its_expectation_stale() -> None:

@@ -25,7 +25,7 @@ Judge an implementation on networks over all activations and losses, forward and
 digits and at edges, entry by entry under bounds derived from rounding-error analysis.
 
 exit status: 0 conforms, 1 does not, 2 usage, 3 fewer cases judged than --require,
-5 an expected failure no longer fails"""
+5 an expected failure no longer fails, or names a case or tensor that does not exist"""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -42,8 +42,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--only", metavar="PATTERN", help="cases whose id matches, such as '*softplus*'"
     )
     parser.add_argument(
-        "--require", type=int, default=1, metavar="N", help="exit with 3 if fewer cases are judged"
-    )
+        "--require", type=int, default=1, metavar="N",
+        help="exit with 3 if fewer cases are judged (default: 1)",
+    )  # fmt: skip
     parser.add_argument("--jsonl", metavar="FILE", help="write one JSON line per tensor")
     parser.add_argument("--list", action="store_true", help="list the ids of the cases and stop")
 
@@ -52,7 +53,8 @@ def run(args: argparse.Namespace) -> int:
     """Run the cases, print the report and return the exit status."""
     subject = _subject(args.subject)
     arithmetics = _arithmetics(subject, args.arithmetic)
-    cases = _cases(arithmetics, args.only)
+    existing = list(build_cases())
+    cases = _chosen(existing, arithmetics, args.only)
     if args.list:
         sys.stdout.writelines(f"{case.id}\n" for case in cases)
         return 0
@@ -60,7 +62,8 @@ def run(args: argparse.Namespace) -> int:
     from mlp_ref.gate.report_terminal import Tally, render
 
     expectations = expectations_of(subject.name)
-    summary, tally = Summary(args.require, expectations), Tally()
+    unknown = {known.id: names for known in expectations if (names := known.unknown(existing))}
+    summary, tally = Summary(args.require, expectations, unknown), Tally()
     with _lines(args.jsonl) as write, progress(len(cases), subject.name) as advance:
         write(header_line(subject, tuple(a.name for a in arithmetics), len(cases)))
         for report in run_cases(subject, cases, expectations):
@@ -99,8 +102,10 @@ def _arithmetics(subject: Subject, names: list[str] | None) -> tuple[Arithmetic,
     return chosen
 
 
-def _cases(arithmetics: tuple[Arithmetic, ...], pattern: str | None) -> list[Case]:
-    cases = list(build_cases(arithmetics))
+def _chosen(
+    existing: list[Case], arithmetics: tuple[Arithmetic, ...], pattern: str | None
+) -> list[Case]:
+    cases = [case for case in existing if case.arithmetic in arithmetics]
     chosen = [case for case in cases if pattern is None or fnmatchcase(case.id, pattern)]
     if not chosen:
         fail(

@@ -3,12 +3,17 @@
 Random data hide most mistakes, so few cases are typical. A number that is not exact on purpose has
 all 53 bits, because inputs that fit float32 hide a cast to float32. Every case draws from its own
 generator, seeded by its name, so that adding one changes no other.
+
+The same bits come out on every machine: only random bits, and +, -, *, / and sqrt, which IEEE 754
+rounds correctly. exp and log differ in the last bit from one CPU to the next, also within
+`Generator.standard_normal`, and `Generator.uniform` may be compiled to a fused multiply-add.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from itertools import pairwise
+from math import sqrt
 from typing import NamedTuple
 from zlib import crc32
 
@@ -19,8 +24,6 @@ from mlp_ref.activations import ACTIVATIONS
 from mlp_ref.arithmetic import Array
 from mlp_ref.datasets import load_digits
 from mlp_ref.losses import LOSSES
-from mlp_ref.parameters import INITIALIZERS, initialize
-from mlp_ref.softmax import SOFTMAX
 
 __all__ = ["Draft", "drafts"]
 
@@ -53,11 +56,24 @@ def _rng(name: str) -> Generator:
     return np.random.default_rng(crc32(name.encode()))
 
 
+def _uniform(rng: Generator, shape: tuple[int, ...]) -> Array:
+    """Uniform in [-1, 1)."""
+    return 2 * rng.random(shape) - 1
+
+
+def _bell(rng: Generator, shape: tuple[int, ...]) -> Array:
+    """Three uniform numbers added: mean 0, variance 1, within [-3, 3)."""
+    return _uniform(rng, shape) + _uniform(rng, shape) + _uniform(rng, shape)
+
+
 def _layers(sizes: tuple[int, ...], rng: Generator, scale: float = 1.0) -> Layers:
-    """Glorot weights times ``scale``, and normal biases."""
-    params = initialize(sizes, INITIALIZERS["glorot_uniform"], rng=rng)
+    """Glorot weights times ``scale``, and small biases."""
     return tuple(
-        (scale * layer.W, 0.2 * rng.standard_normal(layer.b.shape)) for layer in params.layers
+        (
+            scale * sqrt(6 / (n_in + n_out)) * _uniform(rng, (n_in, n_out)),
+            0.2 * _bell(rng, (n_out,)),
+        )
+        for n_in, n_out in pairwise(sizes)
     )
 
 
@@ -70,10 +86,11 @@ def _target(loss: str, n: int, classes: int, rng: Generator, soft: bool) -> Arra
     """Labels, 0/1 and real numbers, or their soft forms with all 53 bits."""
     labels = rng.integers(0, classes, n)
     if loss == "cross_entropy":
-        return SOFTMAX.value(rng.standard_normal((n, classes))) if soft else labels
+        counts = rng.integers(1, 2**20, (n, classes))
+        return counts / counts.sum(axis=1, keepdims=True) if soft else labels
     if loss == "binary_cross_entropy":
-        return rng.uniform(size=(n, classes)) if soft else np.eye(classes)[labels]
-    return rng.standard_normal((n, classes))
+        return rng.random((n, classes)) if soft else np.eye(classes)[labels]
+    return _bell(rng, (n, classes))
 
 
 def _digits() -> Iterator[Draft]:
@@ -109,13 +126,13 @@ def _small() -> Iterator[Draft]:
             loss = list(LOSSES)[(k + j) % 3]
             name = f"{family}/{f}/{loss}"
             rng = _rng(name)
-            layers, x = _layers(sizes, rng, scale), rng.standard_normal((n, sizes[0]))
+            layers, x = _layers(sizes, rng, scale), _bell(rng, (n, sizes[0]))
             target = _target(loss, n, sizes[-1], rng, soft)
             yield Draft(name, note, _hidden(f, layers), layers, x, loss, target)
         name = f"output/{f}/squared_error"
         rng = _rng(name)
-        layers, x = _layers((5, 6, 3), rng), rng.standard_normal((3, 5))
-        target = rng.standard_normal((3, 3))
+        layers, x = _layers((5, 6, 3), rng), _bell(rng, (3, 5))
+        target = _bell(rng, (3, 3))
         note = "the output layer has an activation too"
         yield Draft(name, note, (f, f), layers, x, "squared_error", target)
 
@@ -135,8 +152,9 @@ def _points() -> Iterator[Draft]:
         for family, points in _POINTS.items():
             name = f"points-{family}/{f}"
             rng, z = _rng(name), np.array([points])
-            out = rng.uniform(0.5, 1.5, (len(points), 1)) * rng.choice([-1, 1], (len(points), 1))
-            layers = ((z, np.zeros(len(points))), (out, rng.standard_normal(1)))
+            shape = (len(points), 1)
+            out = (0.5 + rng.random(shape)) * rng.choice([-1, 1], shape)
+            layers = ((z, np.zeros(len(points))), (out, _bell(rng, (1,))))
             note = f"f and f' alone, at {family.replace('-', ' ')} z"
             yield Draft(
                 name, note, (f, "identity"), layers, np.ones((1, 1)), "squared_error",
@@ -151,8 +169,8 @@ def _logits() -> Iterator[Draft]:
     rng = _rng("logits")
     families = {
         "row-maxima": ("row maxima from -1000 to 1000 in one batch", offsets[:, None] + pattern),
-        "extreme": ("logits from -1000 to 1000 in one row", 1e3 * rng.uniform(-1, 1, (5, 5))),
-        "close": ("nearly equal logits", 0.1 * rng.standard_normal((5, 5))),
+        "extreme": ("logits from -1000 to 1000 in one row", 1e3 * _uniform(rng, (5, 5))),
+        "close": ("nearly equal logits", 0.1 * _bell(rng, (5, 5))),
         "equal": ("equal logits", np.full((5, 5), 3.0)),
     }
     for family, (note, z) in families.items():
@@ -207,9 +225,9 @@ def _kinks() -> Iterator[Draft]:
         rng = _rng(name)
         layers = (
             (_integers(rng, 1, (3, 5)), np.full(5, -0.0)),
-            (rng.standard_normal((5, 2)), np.zeros(2)),
+            (_bell(rng, (5, 2)), np.zeros(2)),
         )
         x = np.array([[-0.0, 0.0, -0.0], [-0.0, 1.0, -0.0]])
         note = "zeros of both signs in x and b"
-        target = rng.standard_normal((2, 2))
+        target = _bell(rng, (2, 2))
         yield Draft(name, note, _hidden(f, layers), layers, x, "squared_error", target)

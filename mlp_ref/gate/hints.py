@@ -1,57 +1,50 @@
 """Hints: what a wrong tensor looks like, in the words of the convention that may differ.
 
-A hint names a cause only when the numbers prove it: the tensor, once corrected, lies within its
-bound. Otherwise it says where to look, which the first wrong tensor of a case always shows.
+A hint names a cause only where the numbers prove it and leave no other; where several would give
+the same numbers, all are named. Otherwise it says where to look, which the first wrong tensor of a
+case shows if those before it are there and right. A wrong hint would be worse than none.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import replace
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import numpy as np
 
-from mlp_ref.activations import ACTIVATIONS
-from mlp_ref.arithmetic import FLOAT32, FLOAT64, Array
-from mlp_ref.bounds import Bounded, derive
-from mlp_ref.dense import Layer
+from mlp_ref.arithmetic import Arithmetic, Array
+from mlp_ref.bounds import Bounded
 from mlp_ref.gate.cases import Case
-from mlp_ref.gate.judge import Result, refusal
-from mlp_ref.model import MLP
-from mlp_ref.parameters import Params
+from mlp_ref.gate.causes import LAYOUT, ROWS, proven_causes
+from mlp_ref.gate.judge import refusal
 
 __all__ = ["explain"]
 
-_ROWS = "rows are samples, x is (n, n_in), W is (n_in, n_out) and z = x W + b"
-_LAYOUT = "weights are (n_in, n_out) here; PyTorch stores (n_out, n_in)"
-
 
 def explain(
-    case: Case, result: Result, answer: Mapping[str, Any], expected: Mapping[str, Bounded]
+    case: Case,
+    tensor: str,
+    answer: Mapping[str, Any],
+    expected: Mapping[str, Bounded],
+    failed: Collection[str] = (),
 ) -> str:
-    """One or two sentences on the first failing tensor of a case."""
-    got, wanted = answer[result.tensor], expected[result.tensor]
+    """One or two sentences on a failing tensor; ``failed`` are those before it that fail too."""
+    got, wanted = answer[tensor], expected[tensor]
     if refusal(got, wanted, case.arithmetic):
-        return _malformed(case, result.tensor, got, wanted)
+        return _malformed(case, tensor, got, wanted)
+    unclear = _unclear(case, tensor, answer, failed)
+    where = unclear or _where(case, tensor)
     numbers = np.asarray(got, np.float64)
     if not np.isfinite(numbers).all():
-        return _not_finite(case, result.tensor, numbers)
-    return (
-        _scaled(case, result.tensor, numbers, wanted)
-        or _other_network(case, result.tensor, numbers)
-        or _transposed(result.tensor, numbers, wanted)
-        or _single_precision(case, result.tensor, numbers, wanted)
-        or _where(case, result.tensor, answer)
-    )
-
-
-def _matches(numbers: Array, wanted: Bounded, slack: float = 0.0) -> bool:
-    """Whether all numbers lie within their bound, plus ``slack`` times their size, and prove it."""
-    size = np.abs(wanted.value)
-    allowed = wanted.allowed + slack * size
-    within = np.abs(numbers - wanted.value) <= allowed
-    return bool(within.all() and (allowed < size).any())
+        what = "NaN" if np.isnan(numbers).any() else "inf"
+        cause = "" if unclear else _overflow(case, tensor, numbers, expected)
+        name = "the loss" if tensor == "loss" else tensor
+        return f"{what}: {cause}" if cause else f"{what} in {name}. {where}"
+    causes = proven_causes(case, tensor, answer, expected)
+    if not causes:
+        return where
+    text = ". Or ".join(cause.text for cause in causes)
+    return f"{text}." if any(cause.named for cause in causes) else f"{text}. {where}"
 
 
 def _malformed(case: Case, tensor: str, got: object, wanted: Bounded) -> str:
@@ -66,115 +59,86 @@ def _malformed(case: Case, tensor: str, got: object, wanted: Bounded) -> str:
     if tensor == "loss":
         return "The loss is one number: a scalar, or an array of shape ()."
     if tensor.startswith("dW") and got.shape == right[::-1]:
-        return f"{tensor} is transposed: {_LAYOUT}."
+        return f"{tensor} is transposed: {LAYOUT}."
     if tensor.startswith("db") and got.shape == (1, *right):
         return f"{tensor} must be summed over the rows to {right}; keepdims keeps an axis too many."
     if tensor.startswith("db") and got.shape == (n, *right):
         return f"{tensor} must be summed over the {n} rows."
-    return f"Shapes follow from the layout: {_ROWS}."
+    return f"Shapes follow from the layout: {ROWS}."
 
 
-def _not_finite(case: Case, tensor: str, numbers: Array) -> str:
-    what = "NaN" if np.isnan(numbers).any() else "inf"
-    if tensor in ("loss", "g") and case.loss.name == "cross_entropy":
-        return (
-            f"{what}: exp overflows, or underflows in a whole row, unless the maximum of each ROW "
-            "is subtracted first; and log(p) is -inf where p underflows."
-        )
-    if tensor in ("loss", "g"):
-        return f"{what}: take the loss from the logits, not the logarithm of a rounded probability."
-    if tensor[0] == "z":
-        return f"{what}: all that goes into {tensor} is finite; is memory used before it is set?"
-    return f"{what}: exp(|x|) overflows; exp(-|x|) never does, and gives the same functions."
+# ------------------------------------------------------------------------------------- not finite
+
+# m, where the textbook formula computes exp(m |z|)
+_EXPONENTS = {"sigmoid": 1, "tanh": 2, "elu": 1, "softplus": 1, "silu": 1}
 
 
-def _factors(case: Case) -> Iterator[tuple[float, str]]:
-    """The usual constant factors between two conventions of the same loss."""
-    n, classes, loss = case.x.shape[0], case.model.sizes[-1], case.loss.name
-    yield -1, "the sign is reversed"
-    yield n, f"summed over the {n} rows, not averaged"
-    yield 1 / n, f"divided by the {n} rows twice"
-    if loss == "cross_entropy":
-        yield 1 / classes, f"divided by the {classes} classes, where only rows are averaged"
-    else:
-        entries = f"{loss} is the mean over all {n * classes} entries"
-        yield classes, f"summed over the {classes} outputs of each row, while {entries}"
-        yield n * classes, f"summed, while {entries}"
-        yield 1 / classes, f"divided by the {classes} outputs twice"
-        yield 1 / (n * classes), f"divided by the {n * classes} entries twice"
-    if loss == "squared_error":
-        yield 0.5, "squared_error is (z - t)^2, not half of it"
-        yield 2, "squared_error is (z - t)^2, with gradient 2 (z - t)"
-
-
-def _scaled(case: Case, tensor: str, numbers: Array, wanted: Bounded) -> str:
-    """Every convention that explains the numbers: in a batch of 2, several may."""
-    found: dict[float, list[str]] = {}
-    for factor, text in _factors(case):
-        if factor != 1 and _matches(numbers / factor, wanted, case.arithmetic.u):
-            found.setdefault(factor, []).append(text)
-    name = "The loss" if tensor == "loss" else tensor
-    for factor, texts in found.items():
-        return f"{name} is {_plain(factor)} times the reference: {', or '.join(texts)}."
+def _overflow(case: Case, tensor: str, numbers: Array, expected: Mapping[str, Bounded]) -> str:
+    """Why a tensor computed from the right numbers is not finite, if the usual formula would be."""
+    kind, depth = tensor[0], len(case.model.activations)
+    if kind == "z":
+        return f"all that goes into {tensor} is finite; is memory used before it is set?"
+    with np.errstate(all="ignore"):
+        if kind == "a":
+            k = int(tensor[1:])
+            m = _EXPONENTS.get(case.model.activations[k].name, 0)
+            power = np.exp(_stored(case.arithmetic, m * np.abs(expected[f"z{k}"].value)))
+            if (np.isfinite(numbers) | np.isinf(power)).all():
+                return "exp(|x|) overflows; exp(-|x|) never does, and gives the same functions."
+        if tensor in ("loss", "g"):
+            logits = _stored(case.arithmetic, expected[f"a{depth - 1}"].value)
+            if case.loss.name == "cross_entropy" and _softmax_overflows(case, tensor, logits):
+                return (
+                    "exp overflows, or underflows in a whole row, unless the maximum of each ROW "
+                    "is subtracted first; and log(p) is -inf where p underflows."
+                )
+            if case.loss.name == "binary_cross_entropy" and _sigmoid_saturates(logits):
+                return "take the loss from the logits, not the logarithm of a rounded probability."
     return ""
 
 
-def _plain(factor: float) -> str:
-    return f"{factor:g}" if factor == int(factor) else f"1/{1 / factor:g}"
+def _stored(arithmetic: Arithmetic, x: Array) -> Array:
+    return x.astype(arithmetic.dtype)
 
 
-def _transposed(tensor: str, numbers: Array, wanted: Bounded) -> str:
-    square = numbers.ndim == 2 and numbers.shape[0] == numbers.shape[1]
-    if square and _matches(numbers.T, wanted):
-        return f"{tensor} is transposed: {_LAYOUT if tensor.startswith('dW') else _ROWS}."
-    return ""
+def _softmax_overflows(case: Case, tensor: str, z: Array) -> bool:
+    """Whether a softmax without the row maximum, or for the loss its logarithm, is not finite."""
+    labels = case.target.ndim == 1
+    for shift in (z - z, np.full_like(z, z.max()), z.max(axis=1, keepdims=True)):
+        e = np.exp(z - shift)
+        p = e / e.sum(axis=1, keepdims=True)
+        if tensor == "loss":
+            p = np.log(p[np.arange(len(z)), case.target] if labels else p)
+        if not np.isfinite(p).all():
+            return True
+    return False
 
 
-def _other_networks(case: Case, tensor: str) -> Iterator[tuple[str, MLP, Params]]:
-    """Networks that a subject may have computed instead, up to z_k or a_k."""
-    if tensor[0] not in "za":
-        return
-    model, k = case.model, int(tensor[1:])
-    if tensor[0] == "a":
-        for name, f in ACTIVATIONS.items():
-            names = (*model.activations[:k], f, *model.activations[k + 1 :])
-            if f is not model.activations[k]:
-                what = f"{name}, not {model.activations[k].name}"
-                yield what, replace(model, activations=names), case.params
-    else:
-        layers = case.params.layers
-        W, b = layers[k]
-        others = {f"a W{k} without the bias": Layer(W, 0 * b)}
-        if W.shape == W.T.shape:
-            others[f"the product with W{k} transposed: {_LAYOUT}"] = Layer(W.T, b)
-        for what, layer in others.items():
-            yield what, model, Params.from_layers([*layers[:k], layer, *layers[k + 1 :]])
+def _sigmoid_saturates(z: Array) -> bool:
+    """Whether a sigmoid rounds to 0 or 1, of which log(p) and log(1 - p) take the logarithm."""
+    p = 1 / (1 + np.exp(-z))
+    return bool(((p == 0) | (p == 1)).any())
 
 
-def _other_network(case: Case, tensor: str, numbers: Array) -> str:
-    for what, model, params in _other_networks(case, tensor):
-        bounds = derive(model, params, case.x, arithmetic=case.arithmetic)
-        if _matches(numbers, bounds[tensor]):
-            return f"{tensor} holds {what}."
-    return ""
+# ----------------------------------------------------------------------------------- where to look
 
 
-def _single_precision(case: Case, tensor: str, numbers: Array, wanted: Bounded) -> str:
-    """Bounds grow in proportion to u, so that the claim can be tried in float32."""
-    if case.arithmetic != FLOAT64:
-        return ""
-    wide = wanted._replace(bound=wanted.bound * (FLOAT32.u / FLOAT64.u))
-    if _matches(numbers, wide, FLOAT32.u):
-        return f"{tensor} holds as float32, not as float64: is something cast to single precision?"
-    return ""
-
-
-def _where(case: Case, tensor: str, answer: Mapping[str, Any]) -> str:
-    """What the first wrong tensor says about the place of the mistake."""
-    earlier = case.tensors[: case.tensors.index(tensor)]
-    missing = [name for name in earlier if name not in answer]
+def _unclear(case: Case, tensor: str, answer: Mapping[str, Any], failed: Collection[str]) -> str:
+    """Why the place cannot be told, or an empty string. No tensor is computed from the loss."""
+    before = [name for name in case.tensors[: case.tensors.index(tensor)] if name != "loss"]
+    missing = [name for name in before if name not in answer]
+    wrong = [name for name in before if name in failed]
     if missing:
-        return f"To see where it begins, return {' '.join(missing)} too: they come before {tensor}."
+        come = "they come" if len(missing) > 1 else "it comes"
+        return f"To see where it begins, return {' '.join(missing)} too: {come} before {tensor}."
+    if wrong:
+        fail = "fail" if len(wrong) > 1 else "fails"
+        return f"{' '.join(wrong)} before it {fail} as expected, and {tensor} may follow from that."
+    return ""
+
+
+def _where(case: Case, tensor: str) -> str:
+    """The place of the mistake, where all tensors before this one are right."""
     if tensor in ("loss", "g"):
         what = "its gradient with respect to the output" if tensor == "g" else "the loss itself"
         return f"The forward pass is right; look at {case.loss.name}: {what}."

@@ -67,6 +67,7 @@ def summary_line(summary: Summary) -> str:
             "inconclusive": summary.inconclusive,
             "expected_failures": summary.expected_tensors,
             "stale": summary.stale,
+            "unknown": {known: list(names) for known, names in summary.unknown.items()},
             "status": summary.status,
         }
     )

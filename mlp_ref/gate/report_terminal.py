@@ -144,6 +144,8 @@ def _expected(tally: Tally, summary: Summary) -> Iterator[RenderableType]:
                 yield from _detail(report, "yellow")
         for entry in summary.stale.get(known.id, ()):
             yield Text.assemble(("STALE ", "bold red"), f"{known.id}: {entry} passes now")
+        for entry in summary.unknown.get(known.id, ()):
+            yield Text.assemble(("STALE ", "bold red"), f"{known.id}: {entry} does not exist")
 
 
 def _ids(report: CaseReport) -> set[str]:
@@ -198,7 +200,9 @@ def _pairs() -> Table:
 
 def _error(result: Result) -> str:
     if not isfinite(result.error):
-        return f"not finite, where the bound is {result.bound:.3g}"
+        finite = isfinite(result.got) and isfinite(result.expected)
+        size = "beyond the largest float64" if finite else "not finite"
+        return f"{size}, where the bound is {result.bound:.3g}"
     return (
         f"{result.error:.3g} = {_digits(result.ratio)} x the bound {result.bound:.3g}; "
         f"{_digits(result.ulp)} ULP, {result.digits:.1f} digits"
@@ -224,7 +228,7 @@ def _verdict(subject: Subject, summary: Summary) -> Group:
         0: ("PASS", "bold green", "conforms"),
         1: ("FAIL", "bold red", "does not conform"),
         3: ("TOO FEW", "bold red", f"was judged on fewer cases than {summary.require}"),
-        5: ("STALE", "bold red", "conforms, but an expected failure no longer fails: remove it"),
+        5: ("STALE", "bold red", "conforms, but an expected failure is none: remove it"),
     }[summary.status]
     total, tensors = sum(summary.cases.values()), sum(summary.tensors.values())
     counted = "   ".join(f"{verdict} {summary.cases[verdict]:,}" for verdict in Verdict)

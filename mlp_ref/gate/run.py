@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from mlp_ref.checks import fail
 from mlp_ref.gate.cases import Case
 from mlp_ref.gate.expectations import Expectation
 from mlp_ref.gate.hints import explain
@@ -29,7 +30,7 @@ __all__ = ["CaseReport", "Summary", "run_case", "run_cases"]
 class CaseReport:
     """The outcome of one case: the worst of its tensors' verdicts; skip if none was compared.
 
-    ``expectations`` tensor -> id of the expectation that names its failure
+    ``expectations`` tensor -> id of the expectation that names it and, if it fails, excuses it
     ``hint``         what the numbers say about the first tensor that fails unexpectedly
     """
 
@@ -53,7 +54,7 @@ class CaseReport:
 
     @property
     def unexpected(self) -> tuple[Result, ...]:
-        """The failures that no expectation names."""
+        """The failures that no expectation excuses."""
         return tuple(r for r in self.failures if r.tensor not in self.expectations)
 
 
@@ -79,12 +80,22 @@ def run_case(subject: Subject, case: Case, expectations: Sequence[Expectation] =
         for name in case.tensors
     )
     named = {
-        tensor: known.id for known in expectations for tensor in known.failing.get(case.id, ())
+        result.tensor: known.id
+        for known in expectations
+        for result in results
+        if result.tensor in known.failing.get(case.id, ())
+        and (
+            result.verdict != Verdict.FAIL
+            or known.excuses(case, result.tensor, answer[result.tensor], expected[result.tensor])
+        )
     }
     report = CaseReport(case, results, perf_counter() - begin, expectations=named)
     if not report.unexpected:
         return report
-    return replace(report, hint=explain(case, report.unexpected[0], answer, expected))
+    tensor, failed = report.unexpected[0].tensor, [result.tensor for result in report.failures]
+    hint = explain(case, tensor, answer, expected, failed[: failed.index(tensor)])
+    beyond = [known.beyond(case, tensor) for known in expectations]
+    return replace(report, hint=" ".join(filter(None, (*beyond, hint))))
 
 
 def run_cases(
@@ -146,10 +157,18 @@ def _same(asked: Any, untouched: Any) -> bool:
 
 @dataclass
 class Summary:
-    """Counts over a run, and what they mean for a CI. Feed it every report with `add`."""
+    """Counts over a run, and what they mean for a CI. Feed it every report with `add`.
+
+    ``require``  how many cases must be judged, 1 or more: a run that judged nothing proves nothing
+    ``unknown``  expectation id -> what it names and no case has, in the run of all cases
+    ``stale``    expectation id -> what it names and passes
+
+    Raises `InputError` if no case is required.
+    """
 
     require: int = 1
     expectations: Sequence[Expectation] = ()
+    unknown: Mapping[str, Sequence[str]] = field(default_factory=dict)
     cases: dict[Verdict, int] = field(default_factory=lambda: dict.fromkeys(Verdict, 0))
     tensors: dict[Verdict, int] = field(default_factory=lambda: dict.fromkeys(Verdict, 0))
     entries: int = 0
@@ -158,6 +177,13 @@ class Summary:
     expected_cases: int = 0
     seconds: float = 0.0
     stale: dict[str, list[str]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if self.require < 1:
+            fail(
+                "--require must be 1 or more", repr(self.require),
+                "a run that judged nothing proves nothing",
+            )  # fmt: skip
 
     def add(self, report: CaseReport) -> None:
         """Count one case."""
@@ -181,10 +207,13 @@ class Summary:
 
     @property
     def status(self) -> int:
-        """0 conforms, 1 does not, 3 fewer cases were judged than required, 5 stale expectation."""
+        """0 conforms, 1 does not, 3 fewer cases were judged than required, 5 stale expectation.
+
+        An expectation is stale if a tensor that it names passes or does not exist.
+        """
         wrong = self.cases[Verdict.ERROR] + self.cases[Verdict.FAIL] - self.expected_cases
         if wrong:
             return 1
         if self.judged < self.require:
             return 3
-        return 5 if self.stale else 0
+        return 5 if self.stale or self.unknown else 0
