@@ -59,15 +59,21 @@ class CaseReport:
 
 
 def run_case(subject: Subject, case: Case, expectations: Sequence[Expectation] = ()) -> CaseReport:
-    """Ask one case. Whatever the subject raises, `SystemExit` too, is an error of this case."""
+    """Ask one case. Whatever the subject raises, but Ctrl-C, is an error of this case.
+
+    What it sets with `numpy.seterr` ends with the call.
+    """
     begin = perf_counter()
     expected, question = case.expected(), case.question()
     try:
-        answer: Any = subject.run(**question)
+        with np.errstate():  # what the subject sets ends with it
+            answer: Any = subject.run(**question)
         answer = dict(answer) if isinstance(answer, Mapping) else answer
+    except KeyboardInterrupt:
+        raise
     except NotImplementedError as error:
         return _all(case, Verdict.SKIP, f"not implemented: {_one_line(error)}", begin)
-    except (Exception, SystemExit) as error:
+    except BaseException as error:  # pytest's outcomes are no Exception
         reason = f"{type(error).__name__}: {_one_line(error)}{_place(error)}"
         return _all(case, Verdict.ERROR, reason, begin)
     reason = _protocol_error(answer, case, question)
@@ -107,7 +113,10 @@ def run_cases(
 
 
 def _one_line(error: BaseException) -> str:
-    return " ".join(str(error).split()) or "no reason given"
+    try:
+        return " ".join(str(error).split()) or "no reason given"
+    except Exception:
+        return "a reason that cannot be shown"
 
 
 def _place(error: BaseException) -> str:

@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import numpy as np
+
 from mlp_ref.arithmetic import ARITHMETICS
 from mlp_ref.checks import describe, fail
 from mlp_ref.subjects.protocol import Subject
@@ -52,7 +54,7 @@ def _arithmetics(spec: str, target: object) -> tuple[str, ...]:
 def _import(name: str) -> Any:
     """Import a module as ``python -m`` would: the current directory comes first."""
     try:
-        with _current_directory_first():
+        with _current_directory_first(), np.errstate():  # what it sets ends with the import
             return importlib.import_module(name)
     except KeyboardInterrupt:
         raise
