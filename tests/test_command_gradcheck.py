@@ -68,8 +68,8 @@ def test_a_wrong_gradient_is_found(
     assert "worst entry [2, 3]: got " in text
 
 
-def test_a_kink_is_inconclusive_and_named(capsys: pytest.CaptureFixture[str]) -> None:
-    """Units of a later layer that are exactly at a kink: nothing is wrong, nothing is proved."""
+def test_kinks_are_named(capsys: pytest.CaptureFixture[str]) -> None:
+    """Units of a later layer that are exactly at a kink are named; their left derivative counts."""
     model = MLP((2, 3, 2, 1), (IDENTITY, RELU, IDENTITY))
     params = Params.zeros(model.sizes)
     params.layers[0].W[:] = 1.0
@@ -78,8 +78,27 @@ def test_a_kink_is_inconclusive_and_named(capsys: pytest.CaptureFixture[str]) ->
     np.savez("data.npz", x=np.ones((4, 2)), y=np.ones(4))
     found = " ".join(check("model.safetensors --data data.npz --rows 2", 0, capsys))
     found = " ".join(found.split())
-    assert "INCONCLUSIVE networks: inconclusive 1; 28 derivatives" in found
+    assert "PASS networks: pass 1; 28 derivatives" in found
     assert "at a kink, or within rounding error of one: z1[0, 0], z1[0, 1], z1[1, 0]," in found
+
+
+def test_few_rows_need_as_many_outputs_as_all_of_the_data(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """With --rows 1 the label is 0: the networks still have ten outputs, and a loss to check."""
+    *_, last = check("--rows 1", 0, capsys)
+    hidden = 64 * 32 + 32 + 32 * 16 + 16 + 64 + 4
+    count = 30 * (hidden + 16 * 10 + 10)
+    assert last == f"PASS  networks: pass 30; {count:,} derivatives"
+
+
+def test_data_that_overflows_is_inconclusive(capsys: pytest.CaptureFixture[str]) -> None:
+    """Values near the largest float: nothing is known, so nothing is wrong; status 0."""
+    rng = np.random.default_rng(0)
+    x = rng.uniform(-1, 1, (20, 2)) * 1e308
+    np.savez("huge.npz", x=x, y=rng.integers(0, 2, 20))
+    found = check("--data huge.npz", 0, capsys)
+    assert found[-1].startswith("INCONCLUSIVE  networks: inconclusive 30; ")
 
 
 def test_a_model_that_does_not_name_its_loss(capsys: pytest.CaptureFixture[str]) -> None:

@@ -12,6 +12,7 @@ from mlp_ref import ACTIVATIONS, IDENTITY, LOSSES, MLP, RELU, TANH, Params
 from mlp_ref.arithmetic import FLOAT32
 from mlp_ref.checks import InputError
 from mlp_ref.gradcheck import Verdict, check_gradient, check_network, complex_step
+from mlp_ref.gradcheck.network import _one_sided as one_sided
 from mlp_ref.losses import CROSS_ENTROPY, SQUARED_ERROR
 
 PAIRS = list(product(ACTIVATIONS, LOSSES))
@@ -139,17 +140,113 @@ def test_kinks_are_named_and_the_left_derivative_passes() -> None:
     report = check_network(model, params, x, SQUARED_ERROR, target)
     assert report.kinks == ("z0[0, 0]",)
     assert all(report.reports[name].verdict is Verdict.PASS for name in ("dW0", "db0", "dW1", "dx"))
-    deep = MLP((2, 2, 2, 1), (RELU, RELU, IDENTITY))
-    twice = Params.from_layers([(np.eye(2), np.zeros(2)), *params.layers])
 
-    def shifted(params, trace, g):
-        grads, dx = deep.backward(params, trace, g)
-        grads.layers[0].W[...] += 1
+
+def kinked(slope=0.0, change=None):
+    """Two hidden layers of relu, unit 0 of the second exactly at its kink in the first row.
+
+    ``slope`` is what backward takes for relu'(0), and ``change`` alters dW0 in place.
+    """
+    model = MLP((2, 2, 2, 1), (RELU, RELU, IDENTITY))
+    params = Params.from_layers(
+        [
+            (np.eye(2), np.zeros(2)),
+            (np.array([[1.0, 1.0], [-1.0, 2.0]]), np.zeros(2)),
+            (np.ones((2, 1)), np.zeros(1)),
+        ]
+    )
+    x, target = np.array([[1.0, 1.0], [2.0, 1.0]]), np.zeros((2, 1))
+    other = replace(RELU, slope=lambda z, a: np.where(z == 0, slope, RELU.slope(z, a)))
+
+    def backward(params, trace, g):
+        grads, dx = MLP(model.sizes, (other, other, IDENTITY)).backward(params, trace, g)
+        if change is not None:
+            change(grads.layers[0].W)
         return grads, dx
 
-    report = check_network(deep, twice, x, SQUARED_ERROR, target, backward=shifted)
-    assert report.reports["dW0"].verdict is Verdict.INCONCLUSIVE
-    assert "kink" in report.reports["dW0"].reason
+    return check_network(model, params, x, SQUARED_ERROR, target, backward=backward)
+
+
+@pytest.mark.parametrize("wrong", [3.0, -1.0, np.nan, np.inf])
+def test_a_kink_in_a_later_layer_excuses_no_mistake(wrong) -> None:
+    """Beside a kink right gradients pass; a factor, the wrong sign, NaN and inf fail."""
+    report = kinked()
+    assert report.verdict is Verdict.PASS, report.reports
+    assert report.kinks == ("z1[0, 0]",)
+
+    def change(W):
+        W[0, 0] *= wrong
+
+    report = kinked(change=change)
+    assert report.reports["dW0"].verdict is Verdict.FAIL
+    assert report.reports["dW1"].verdict is Verdict.PASS
+
+
+@pytest.mark.parametrize(
+    ("slope", "verdict"),
+    [
+        (0.0, Verdict.PASS),
+        (0.5, Verdict.INCONCLUSIVE),
+        (1.0, Verdict.INCONCLUSIVE),
+        (1.5, Verdict.FAIL),
+        (-0.5, Verdict.FAIL),
+    ],
+)
+def test_another_slope_at_a_kink(slope, verdict) -> None:
+    """Between the one-sided derivatives is inconclusive, and what is outside is wrong."""
+    report = kinked(slope)
+    assert report.reports["dW0"].verdict is verdict, report.reports["dW0"]
+    assert report.reports["directions"].verdict is Verdict.PASS
+    if verdict is Verdict.INCONCLUSIVE:
+        assert "kink" in report.reports["dW0"].reason
+
+
+def test_one_sided_activations_are_activations() -> None:
+    """With the derivative of one side at a kink, name, real values and vjp are those of f."""
+    model = MLP((1, 2), (RELU,))
+    sided = one_sided(model, {0: np.array([[True, False]])}, 1)
+    f, z, g = sided.activations[0], np.array([[0.0, -1.0]]), np.ones((1, 2))
+    assert f.name == "relu"
+    assert np.array_equal(f.value(z), RELU.value(z))
+    assert np.array_equal(f.vjp(g, z, z), RELU.vjp(g, z, z))
+    assert np.array_equal(f.value(z + 1j).imag, [[1, 0]])
+
+
+def test_a_row_of_zeros_hides_no_mistake() -> None:
+    """Zero biases and a row of zeros put every unit at a kink; dW0 * 3 fails all the same."""
+    model, params, x, loss, target = problem("relu", "squared_error", sizes=(3, 4, 4, 2))
+    for layer in params.layers:
+        layer.b[:] = 0
+    x[0] = 0
+
+    def tripled(params, trace, g):
+        grads, dx = model.backward(params, trace, g)
+        grads.layers[0].W[...] *= 3
+        return grads, dx
+
+    right = check_network(model, params, x, loss, target)
+    wrong = check_network(model, params, x, loss, target, backward=tripled)
+    assert len(right.kinks) >= 8
+    assert right.reports["dW0"].verdict is Verdict.PASS
+    assert right.verdict is not Verdict.FAIL
+    assert wrong.reports["dW0"].verdict is Verdict.FAIL
+
+
+def test_a_loss_that_is_always_zero_proves_nothing() -> None:
+    """One class: cross_entropy is 0 whatever the logits, and seven times its gradient too."""
+    model = MLP((3, 4, 1), (TANH, IDENTITY))
+    params = Params(np.random.default_rng(0).standard_normal(Params.count(model.sizes)), (3, 4, 1))
+    x, target = np.ones((5, 3)), np.zeros(5, np.int64)
+    report = check_network(model, params, x, CROSS_ENTROPY, target)
+    assert report.verdict is Verdict.INCONCLUSIVE
+
+
+def test_an_overflow_is_inconclusive() -> None:
+    """Where the truth leaves the range of the format, inf and NaN are no mistake, and no proof."""
+    model, params, x, loss, target = problem("relu", "squared_error")
+    report = check_network(model, params, x * 1e307, loss, target)
+    assert report.verdict is Verdict.INCONCLUSIVE
+    assert any("could not be estimated" in found.reason for found in report.reports.values())
 
 
 def test_float32_gradients_are_judged_by_float32_bounds() -> None:

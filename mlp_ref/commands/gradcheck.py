@@ -86,15 +86,14 @@ def _of_model(args: argparse.Namespace) -> Iterator[_Question]:
     if name is None:
         fail(f"{args.model!r} must say what it was trained with", "no loss", "add --loss NAME")
     loss = LOSSES[name]
-    x, target = _rows(args, loss, params.dtype)
+    x, target, _ = _rows(args, loss, params.dtype)
     yield _Question(args.model, model, params, loss, x, target)
 
 
 def _of_all(args: argparse.Namespace) -> Iterator[_Question]:
     """Two hidden layers of every activation, under every loss."""
     for loss in LOSSES.values():
-        x, target = _rows(args, loss, np.dtype(np.float64))
-        outputs = target.shape[1] if target.ndim == 2 else int(target.max()) + 1
+        x, target, outputs = _rows(args, loss, np.dtype(np.float64))
         for f in ACTIVATIONS.values():
             sizes = (x.shape[1], 32, 16, outputs)
             rng = np.random.default_rng(0)
@@ -104,9 +103,10 @@ def _of_all(args: argparse.Namespace) -> Iterator[_Question]:
             )
 
 
-def _rows(args: argparse.Namespace, loss: Loss, dtype: Any) -> tuple[Array, Array]:
+def _rows(args: argparse.Namespace, loss: Loss, dtype: Any) -> tuple[Array, Array, int]:
+    """The first rows, their targets, and the number of outputs that all of the data needs."""
     data = read(args.data, args.target, loss, dtype)
-    return data.x[: args.rows], data.y[: args.rows]
+    return data.x[: args.rows], data.y[: args.rows], data.outputs
 
 
 def _table(reports: dict[str, NetworkReport], each_tensor: bool) -> Any:
@@ -142,7 +142,7 @@ def _conclude(console: Any, reports: dict[str, NetworkReport]) -> int:
     counts = {verdict: verdicts.count(verdict) for verdict in Verdict}
     entries = sum(r.entries for report in reports.values() for r in report.reports.values())
     failed = counts[Verdict.FAIL] > 0
-    word = "FAIL" if failed else "PASS" if counts[Verdict.PASS] else "INCONCLUSIVE"
+    word = "FAIL" if failed else "INCONCLUSIVE" if counts[Verdict.INCONCLUSIVE] else "PASS"
     networks = ", ".join(f"{verdict} {n}" for verdict, n in counts.items() if n)
     console.print(f"{word}  networks: {networks}; {entries:,} derivatives", style="bold")
     return int(failed)

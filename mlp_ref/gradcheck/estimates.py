@@ -3,27 +3,37 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from math import log, sqrt
 from typing import NamedTuple
 
 import numpy as np
 
 from mlp_ref.arithmetic import Array
 from mlp_ref.checks import fail
-from mlp_ref.gradcheck.noise import Scalar, evaluate, noise_level, require_point, unit_roundoff
+from mlp_ref.gradcheck.noise import (
+    Scalar,
+    attempt,
+    deviation,
+    evaluate,
+    least_change,
+    noise_level,
+    quantile,
+    relative_noise,
+    require_point,
+    unit_roundoff,
+    units,
+)
+from mlp_ref.gradcheck.richardson import Quotients, extrapolate, has_kink
 
-__all__ = ["COMPLEX_STEP", "Estimate", "Method", "central_differences", "complex_step", "quantile"]
+__all__ = ["COMPLEX_STEP", "Estimate", "Method", "central_differences", "complex_step"]
 
 # The square of the step vanishes against 1 in both precisions, and the step does not underflow.
 COMPLEX_STEP = 2.0**-66
-_FALSE_ALARM = 2.0**-20  # of a whole check: one in a million
-_REPEATS = 8
 
 
 class Estimate(NamedTuple):
     """An estimated gradient.
 
-    ``gradient`` of the shape of x, float64
+    ``gradient`` of the shape of x, float64; NaN where none was found
     ``error``    how far it may be from the exact gradient: truncation and rounding, as observed
     ``kink``     where the one-sided derivatives differ, so that there is no gradient
     """
@@ -36,35 +46,26 @@ class Estimate(NamedTuple):
 Method = Callable[[Scalar, Array], Estimate]
 
 
-def quantile(entries: int) -> float:
-    """t with P(|N(0, 1)| > t for any of so many) <= one in a million: sqrt(2 log(2 n / alpha))."""
-    return sqrt(2 * log(2 * entries / _FALSE_ALARM))
-
-
 def complex_step(f: Scalar, x: Array) -> Estimate:
     """df/dx_i = Im f(x + i h e_i) / h with h = 2^-66: no truncation, no cancellation.
 
     f must accept complex input and be analytic. The step goes down, so that a branch that compares
-    (real, imaginary) sees the left side of a kink; a step up must agree, or there is a kink.
+    (real, imaginary) sees the left side of a kink; a step up must agree, or there is a kink. Both
+    run through the same roundings, up to the sign of the imaginary part.
 
-    The error is that of rounding alone, and it is observed: the estimate is repeated at points that
-    differ from x by a few units in the last place, where every rounding in f falls anew. The
-    standard deviation of an entry plus the pooled one of all entries, times the normal quantile for
-    one false alarm in a million checks, bounds the error. Squire and Trapp, SIAM Review 40 (1998)
-    110; Martins, Sturdza and Alonso, ACM TOMS 29 (2003) 245.
+    The error is that of rounding alone, and it is observed: the noise of the estimate itself at
+    points around x, where every rounding in f falls anew. The standard deviation of an entry plus
+    the pooled one of all entries, times the normal quantile for one false alarm in a million
+    checks, bounds the error. Squire and Trapp, SIAM Review 40 (1998) 110; Martins, Sturdza and
+    Alonso, ACM TOMS 29 (2003) 245.
 
     Raises `InputError` if f does not return one finite complex number.
     """
     require_point(x)
-    u, rng = unit_roundoff(x), np.random.default_rng(0)
     center, other = _complex_gradient(f, x, -COMPLEX_STEP), _complex_gradient(f, x, COMPLEX_STEP)
-    repeats = np.empty((_REPEATS, *x.shape))
-    for k in range(_REPEATS):
-        nearby = x * (1 + 2 * u * rng.integers(-2, 3, x.shape)).astype(x.dtype)
-        repeats[k] = _complex_gradient(f, nearby, -COMPLEX_STEP) - center
-    deviation = np.sqrt(np.mean(np.square(repeats), axis=0))
-    pooled = np.sqrt(np.mean(np.square(deviation))) + u * np.abs(center).max()
-    error = quantile(x.size) * (deviation + pooled)
+    noise = deviation(lambda nearby: _complex_gradient(f, nearby, -COMPLEX_STEP), x)
+    pooled = np.sqrt(np.mean(np.square(noise))) + unit_roundoff(x) * np.abs(center).max()
+    error = quantile(x.size) * (noise + pooled)
     return Estimate(center, error, np.asarray(np.abs(center - other) > 2 * error))
 
 
@@ -88,69 +89,40 @@ def _complex_gradient(f: Scalar, x: Array, step: float) -> Array:
 def central_differences(f: Scalar, x: Array, noise: float | None = None) -> Estimate:
     """D(h) = (f(x + h e_i) - f(x - h e_i)) / 2h, extrapolated to h = 0 by Richardson's tableau.
 
-    The steps are 2^-k for k = 1 ... 1/2 log2(1/u), relative to max(|x_i|, 1). Each entry of the
-    tableau has a truncation error, at most the distance to the entries that it came from, and a
-    rounding error: the noise of f (``noise``, a standard deviation, else `noise_level`) over h,
-    amplified by the extrapolation. The entry with the smallest sum is taken, and the sum is its
-    error (Ridders, Adv. Eng. Software 4 (1982) 75, with the rounding counted).
+    The steps are 4^-k / 2, relative to max(|x_i|, 1), down to four units in the last place: f may
+    vary on any scale that its precision can show. A step where f is not finite, or raises an
+    ArithmeticError or ValueError, does not count. Each quotient carries the noise of f (``noise``,
+    a standard deviation, else `noise_level`; at least `relative_noise` of its values, and the least
+    change that f shows) over h. What
+    becomes of it, and of the truncation, says `extrapolate`; where no step shows the derivative it
+    is NaN with an infinite error. So is it at a kink, where the forward and backward quotients
+    keep a distance when h shrinks. Ridders, Adv. Eng. Software 4 (1982) 75.
 
-    A kink shows as a difference of the forward and backward quotients that stays when h shrinks.
+    Raises `InputError` as `noise_level` does.
     """
     require_point(x)
     u = unit_roundoff(x)
     level = noise_level(f, x) if noise is None else float(noise)
-    gradient, error = np.empty(x.shape), np.empty(x.shape)
+    relative = relative_noise(f, x) if noise is None else u
+    center, unit = float(evaluate(f, x)), units(x)
+    gradient, error = np.full(x.shape, np.nan), np.full(x.shape, np.inf)
     kink = np.zeros(x.shape, bool)
-    center = float(evaluate(f, x))
-    count = int(-np.log2(u) / 2)
-    noisy = quantile(x.size) * level
-    for index in np.ndindex(x.shape):
-        unit = 2.0 ** np.ceil(np.log2(max(abs(float(x[index])), 1.0)))
-        steps, values = [], []
-        for k in range(1, count):
-            above, below = x.copy(), x.copy()
-            above[index] += unit * 2.0**-k
-            below[index] -= unit * 2.0**-k
-            steps.append((float(above[index]) - float(below[index])) / 2)
-            with np.errstate(over="ignore", invalid="ignore"):
-                values.append((float(f(above)), float(f(below))))
-        gradient[index], error[index] = _extrapolate(values, steps, noisy)
-        kink[index] = _has_kink(values, steps, center, noisy)
+    exponents = np.arange(1, -int(np.log2(4 * u)) + 1, 2)
+    for position, index in enumerate(np.ndindex(x.shape)):
+        above, below = (np.repeat(x[None], len(exponents), axis=0) for _ in range(2))
+        nominal = unit[index] * np.exp2(-exponents.astype(np.float64))
+        at = (slice(None), *index)
+        above[at] = above[at] + nominal
+        below[at] = below[at] - nominal
+        quotients = Quotients.of(
+            np.array([[float(attempt(f, point)) for point in side] for side in (above, below)]),
+            center,
+            least_change(f, x, np.equal(np.arange(x.size), position).reshape(x.shape), center),
+            above[at].astype(np.float64) - float(x[index]),
+            float(x[index]) - below[at].astype(np.float64),
+            lambda size: quantile(x.size) * np.maximum(level, relative * size),
+        )
+        kink[index] = has_kink(quotients)
+        if not kink[index]:
+            gradient[index], error[index] = extrapolate(quotients)
     return Estimate(gradient, error, kink)
-
-
-def _extrapolate(
-    values: list[tuple[float, float]], steps: list[float], noisy: float
-) -> tuple[float, float]:
-    """The entry of Richardson's tableau with the smallest error, and that error."""
-    best = (np.nan, np.inf)
-    row: list[float] = []
-    amplified: list[float] = []
-    for (above, below), h in zip(values, steps, strict=True):
-        fresh, rounding = [(above - below) / (2 * h)], [noisy / h]
-        for order, (older, older_rounding) in enumerate(zip(row, amplified, strict=True), 1):
-            weight = 4.0**order
-            fresh.append((weight * fresh[-1] - older) / (weight - 1))
-            rounding.append((weight * rounding[-1] + older_rounding) / (weight - 1))
-            truncation = max(abs(fresh[-1] - fresh[-2]), abs(fresh[-1] - older))
-            total = truncation + rounding[-1]
-            if total < best[1]:
-                best = (fresh[-1], total)
-        row, amplified = fresh[:8], rounding[:8]
-    return best
-
-
-def _has_kink(
-    values: list[tuple[float, float]], steps: list[float], center: float, noisy: float
-) -> bool:
-    """Whether forward and backward quotients keep a distance that noise does not explain.
-
-    For a smooth f the distance is proportional to h, so four halvings divide it by 16; half of that
-    on a logarithmic scale, 4, separates the two.
-    """
-    gaps = [
-        (abs((above - center) / h - (center - below) / h), 4 * noisy / h)
-        for (above, below), h in zip(values, steps, strict=True)
-    ]
-    clear = [gap for gap, floor in gaps if gap > 4 * floor]
-    return len(clear) > 4 and clear[-1] * 4 > clear[-5]

@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mlp_ref.activations import Activation, Elementwise
 from mlp_ref.arithmetic import FLOAT32, FLOAT64, Array
@@ -64,8 +65,9 @@ def check_network(
     The steps are taken in float64 whatever the dtype of the parameters. The tolerance of a gradient
     in arithmetic A is its derived bound in A and, for the differences, twice that in float64: a
     forward derivative passes through as many roundings as a backward one, once for z and once for
-    its derivative. Where a unit of a LATER layer is at a kink, its side depends on the direction of
-    the step: entries that differ there are inconclusive.
+    its derivative. At a kink every unit is given its left derivative, and then its right one, in
+    whatever direction it moves: an entry between the two is inconclusive unless it is the left
+    one, and an entry outside is wrong, as everywhere else.
 
     Raises `InputError` if an activation does not take complex input, or for the reasons that
     `MLP.forward`, `Loss.value` and `bounds.derive` raise it.
@@ -76,13 +78,20 @@ def check_network(
                 "check_network needs activations that take complex input",
                 describe(f), "use check_gradient with central_differences on the flat parameters",
             )  # fmt: skip
+    with np.errstate(over="ignore", invalid="ignore"):  # what overflows is undecided
+        return _check(model, params, x, loss, target, backward or model.backward)
+
+
+def _check(
+    model: MLP, params: Params, x: Array, loss: Loss, target: Array, backward: Backward
+) -> NetworkReport:
     # A complex step makes small numbers smaller: what underflows is divided by the step again.
     stepped = replace(FLOAT64, tiny=FLOAT64.tiny / COMPLEX_STEP)
     arithmetic = FLOAT32 if params.dtype == np.float32 else stepped
     allowed = derive(model, params, x, loss, target, arithmetic=arithmetic)
     output, trace = model.forward(params, x)
     _, g = loss.value_and_grad(output, target)
-    grads, dx = (backward or model.backward)(params, trace, g)
+    grads, dx = backward(params, trace, g)
     fits = isinstance(grads, Params) and grads.sizes == model.sizes
     if not fits or not isinstance(dx, np.ndarray) or dx.shape != x.shape:
         fail(
@@ -91,22 +100,28 @@ def check_network(
         )  # fmt: skip
     wide, x64 = params.astype(np.float64), x.astype(np.float64)
     t64 = target.astype(np.float64) if target.dtype.kind == "f" else target
-    estimates = _assemble(model, wide, x64, loss, t64)
+    kinks = {k: _kinks(f, allowed[f"z{k}"]) for k, f in enumerate(model.activations)}
+    touched = any(near.any() for near in kinks.values())
+    sides = [_one_sided(model, kinks, side) for side in (-1, 1)] if touched else [model]
+    estimates, *others = [_assemble(side, wide, x64, loss, t64) for side in sides]
     got = {"dx": dx}
     for k, layer in enumerate(grads.layers):
         got |= {f"dW{k}": layer.W, f"db{k}": layer.b}
-    kinks = {k: _kinks(f, allowed[f"z{k}"]) for k, f in enumerate(model.activations)}
     reports = {}
-    for name, estimate in estimates.items():
-        layer_index = 0 if name == "dx" else int(name[2:])
-        later = any(kinks[k].size for k in range(layer_index + 1, len(kinks)))
-        reports[name] = compare(
-            got[name], estimate, _tolerance(allowed[name]), np.full(estimate.shape, later)
-        )
-    touched = any(at.size for at in kinks.values())
-    reports["directions"] = _anchor(model, wide, x64, loss, t64, estimates, allowed, touched)
-    names = tuple(f"z{k}[{i}, {j}]" for k, at in kinks.items() for i, j in at)
+    for name, left in estimates.items():
+        tolerance = _tolerance(allowed[name])
+        right = others[0][name] if touched else left
+        between = _between(got[name], left, right, tolerance)
+        reports[name] = compare(got[name], left, tolerance, between, overflow=True)
+    reports["directions"] = _anchor(sides[0], wide, x64, loss, t64, estimates, allowed)
+    names = tuple(f"z{k}[{i}, {j}]" for k, near in kinks.items() for i, j in np.argwhere(near))
     return NetworkReport(reports, names)
+
+
+def _between(got: Array, left: Array, right: Array, tolerance: Array) -> Array:
+    """Where an entry is not the left derivative, but lies between that and the right one."""
+    low, high = np.fmin(left, right) - tolerance, np.fmax(left, right) + tolerance
+    return np.asarray((np.abs(got - left) > tolerance) & (low <= got) & (got <= high))
 
 
 def _tolerance(q: Bounded) -> Array:
@@ -148,15 +163,60 @@ def _unit_derivatives(
     return d
 
 
-def _kinks(f: Activation, z: Bounded) -> Array:
-    """Indices (k, 2) of the entries of z that are at a kink, or may be.
+def _kinks(f: Activation, z: Bounded) -> NDArray[np.bool_]:
+    """Which entries of z are at a kink, or may be.
 
     Where all parameters move together z moves by the square of the step, which is far below it.
     """
     near = np.zeros(z.value.shape, bool)
     for kink in f.kinks if isinstance(f, Elementwise) else ():
         near |= np.abs(z.value - kink) <= z.allowed + COMPLEX_STEP
-    return np.argwhere(near)
+    return near
+
+
+@dataclass(frozen=True)
+class _OneSided:
+    """An activation whose derivative at the entries ``near`` a kink is that of one side of it.
+
+    A step of one unit moves the units of later layers in either direction, so that at a kink the
+    direction would choose the side, and which one differs from unit to unit.
+    """
+
+    f: Elementwise
+    near: NDArray[np.bool_]
+    side: int
+
+    @property
+    def name(self) -> str:
+        """That of f."""
+        return self.f.name
+
+    def value(self, x: Array, out: Array | None = None) -> Array:
+        """f(z), with the chosen derivative times Im z for its imaginary part near a kink."""
+        a = self.f.value(x, out)
+        if not np.iscomplexobj(x):
+            return a
+        near = np.tile(self.near, (len(x) // len(self.near), 1))
+        kinks = np.array(self.f.kinks)
+        z = x[near]
+        closest = kinks[np.abs(z.real[:, None] - kinks).argmin(axis=1)]
+        beside = np.nextafter(closest, self.side * np.inf) + 1j * COMPLEX_STEP
+        slope = self.f.value(beside).imag / COMPLEX_STEP
+        a[near] = a[near].real + 1j * z.imag * slope
+        return a
+
+    def vjp(self, g: Array, x: Array, y: Array) -> Array:
+        """That of f, which takes the left derivative."""
+        return self.f.vjp(g, x, y)
+
+
+def _one_sided(model: MLP, kinks: Mapping[int, NDArray[np.bool_]], side: int) -> MLP:
+    """The network with the derivatives of one side at the kinks that are touched."""
+    activations = [
+        _OneSided(f, kinks[k], side) if isinstance(f, Elementwise) and kinks[k].any() else f
+        for k, f in enumerate(model.activations)
+    ]
+    return MLP(model.sizes, tuple(activations))
 
 
 def _anchor(
@@ -167,7 +227,6 @@ def _anchor(
     target: Array,
     estimates: Mapping[str, Array],
     allowed: Mapping[str, Bounded],
-    touched: bool,
 ) -> Report:
     """The derivative along a few directions of signs, by two complex forward passes each.
 
@@ -178,6 +237,7 @@ def _anchor(
     names = [f"d{part}{k}" for k in range(len(params.layers)) for part in "Wb"]
     gradient = np.concatenate([estimates[name].ravel() for name in names])
     bound = np.concatenate([_tolerance(allowed[name].reference).ravel() for name in names])
+    scale = float(np.abs(gradient).sum() + np.abs(estimates["dx"]).sum())
     for k in range(_DIRECTIONS):
         signs, nudge = rng.choice([-1.0, 1.0], params.flat.shape), rng.choice([-1.0, 1.0], x.shape)
         expected[k], twice = (
@@ -185,10 +245,11 @@ def _anchor(
             for step in (COMPLEX_STEP, 2 * COMPLEX_STEP)
         )
         got[k] = gradient @ signs + np.sum(estimates["dx"] * nudge)
-        rounding = FLOAT64.gamma(gradient.size + x.size) * np.abs(gradient).sum()
+        rounding = FLOAT64.gamma(gradient.size + x.size) * scale
         tolerance[k] = bound.sum() + _tolerance(allowed["dx"].reference).sum() + rounding
         tolerance[k] += abs(expected[k] - twice)
-    return compare(got, expected, tolerance, np.full(_DIRECTIONS, touched))
+    no_kink = np.zeros(_DIRECTIONS, bool)
+    return compare(got, expected, tolerance, no_kink, overflow=True, scale=scale)
 
 
 def _along(
