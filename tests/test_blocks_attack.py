@@ -171,6 +171,7 @@ def verdict(mutant: Mutant) -> str:
     return "stronger" if larger and not smaller else "survived"
 
 
+@pytest.mark.slow
 def test_no_block_exceeds_its_bound() -> None:
     """Whatever the adversary gives rounding and inputs, nothing errs by more than its bound."""
     assert sum(finding.error.size for finding in findings()) > 10_000

@@ -131,6 +131,7 @@ def _verdict(mutant: Mutant) -> str:
     return "stronger" if larger and not smaller else "survived"
 
 
+@pytest.mark.slow
 def test_every_term_is_needed() -> None:
     """Halving or dropping any one term of any bound lets some attack exceed it."""
     verdicts = {m: verdict(m) for m in mutants(inspect.getsource(rounding))}
