@@ -203,6 +203,9 @@ a rounding of what an error adds, or of how far an input may be: second order
     log_softmax_vjp_error: size + total_error  ->  size
     log_softmax_vjp_error: g.computed + p.computed * size + product_error  ->  g.computed + p.computed * size
     _cross_entropy: gap + p_error  ->  gap
+    surprisal_error: rows.surprisal[n, y] + error  ->  rows.surprisal[n, y]
+    _cross_entropy: rows.surprisal[index, y] + each  ->  rows.surprisal[index, y]
+    _squared_error: gap ** 2 + each  ->  gap ** 2
     _cross_entropy: exact + each  ->  exact
     _cross_entropy: p + p_error  ->  p
     _cross_entropy: gap + error  ->  gap
@@ -224,6 +227,8 @@ one form needs it, and another part of the sum is spare there
     softmax_error: rows.exp_error + A.u  ->  rows.exp_error
     softmax_error: rows.exp_error + A.u  ->  A.u
     _cross_entropy: classes + 1  ->  classes
+    softmax_vjp_error: g.bound + mean_error + A.u * size  ->  g.bound + mean_error
+    _binary_cross_entropy: low - t  ->  low
     _binary_cross_entropy: 2 * A.K + 2  ->  2 * A.K
 p expm1(c) in another form, which serves only where expm1 overflows
     _grown: log_p + c  ->  c
