@@ -12,13 +12,12 @@ import math
 from collections.abc import Iterator
 from dataclasses import replace
 
-import flint
 import numpy as np
 import pytest
 from flint import arb
-from jets import ORDER, derivatives
 
 from mlp_ref.activations import ACTIVATIONS, Elementwise
+from mlp_ref.certify.jets import derivatives, working_precision
 
 # In a tail, f' = 1 must be told from f' = 1 - 2^-1074, the resolution of float64 near 0.
 PRECISION = 1074 + 126
@@ -36,23 +35,21 @@ POSITIVE = [(f, name) for f, name in SUPREMA if getattr(f, name) > 0]
 
 @pytest.fixture(autouse=True)
 def _precision() -> Iterator[None]:
-    """The context of python-flint is global: it is set for one test and restored."""
-    before = flint.ctx.prec, flint.ctx.cap
-    flint.ctx.prec, flint.ctx.cap = PRECISION, ORDER
-    yield
-    flint.ctx.prec, flint.ctx.cap = before
+    """The value and four derivatives, for the length of a test."""
+    with working_precision(PRECISION, order=5):
+        yield
 
 
 def over(f: Elementwise, low: float, high: float) -> list[arb]:
     """f and its derivatives on [low, high], which does not reach across 0."""
     assert low <= high
     assert low >= 0 or high <= 0
-    return derivatives(f.definition, low, high, right=high > 0)
+    return derivatives(f.definition, arb(low).union(arb(high)), right=high > 0)
 
 
 def at(f: Elementwise, x: float, *, right: bool) -> list[arb]:
     """f and its derivatives at a point, on one side of a branch."""
-    return derivatives(f.definition, x, x, right=right)
+    return derivatives(f.definition, arb(x), right=right)
 
 
 def middle(low: float, high: float) -> float:

@@ -8,7 +8,7 @@ multiply-add, on any number of threads or devices. docs/theory.md derives every 
 from mlp_ref.bounds.bounded import Bounded, carry, exactly
 from mlp_ref.bounds.elementwise import slope_error, times_error, value_error
 from mlp_ref.bounds.losses import gradient_error, loss_error
-from mlp_ref.bounds.network import derive
+from mlp_ref.bounds.network import derive, derive_vjp, value_error_of
 from mlp_ref.bounds.product import product_error
 from mlp_ref.bounds.softmax import log_softmax_error, softmax_error
 from mlp_ref.bounds.steps import derive_step
@@ -18,6 +18,7 @@ __all__ = [
     "carry",
     "derive",
     "derive_step",
+    "derive_vjp",
     "exactly",
     "gradient_error",
     "log_softmax_error",
@@ -27,4 +28,5 @@ __all__ = [
     "softmax_error",
     "times_error",
     "value_error",
+    "value_error_of",
 ]

@@ -24,7 +24,7 @@ from mlp_ref.model import MLP
 from mlp_ref.parameters import Params
 from mlp_ref.softmax import LOG_SOFTMAX, SOFTMAX
 
-__all__ = ["derive", "require_exact"]
+__all__ = ["derive", "derive_vjp", "require_exact", "value_error_of"]
 
 
 def require_exact(name: str, x: Array, arithmetic: Arithmetic) -> None:
@@ -73,7 +73,7 @@ def derive(
             return product_error(A, x, W, bias)
 
         z = bounds[f"z{k}"] = carry(A, trace.z[k], dense, a, exactly(layer.W), addend=bias)
-        a = bounds[f"a{k}"] = carry(A, trace.a[k], _value_error_of(f), z)
+        a = bounds[f"a{k}"] = carry(A, trace.a[k], value_error_of(f), z)
     if loss is not None and target is not None:
         if target.dtype.kind == "f":
             require_exact("target", target, A)
@@ -104,7 +104,9 @@ def _derive_backward(
     g = bounds["g"] = carry(A, g_value, lambda A, z: gradient_error(A, loss, z, target), output)
     for k in reversed(range(last + 1)):
         layer, a = theta.layers[k], bounds[f"a{k - 1}"] if k else x
-        dz = bounds[f"dz{k}"] = _vjp(A, model.activations[k], g, bounds[f"z{k}"], bounds[f"a{k}"])
+        dz = bounds[f"dz{k}"] = derive_vjp(
+            A, model.activations[k], g, bounds[f"z{k}"], bounds[f"a{k}"]
+        )
         ones = exactly(np.ones((1, len(x.value))))
         bounds[f"dW{k}"] = carry(A, a.value.T @ dz.value, _scaled_product, a.T, dz)
         db = carry(A, ones.value @ dz.value, _scaled_product, ones, dz)
@@ -118,7 +120,8 @@ def _scaled_product(A: Arithmetic, x: Bounded, y: Bounded) -> Array:
     return product_error(A, x, y, scalings=1)
 
 
-def _value_error_of(f: Activation) -> Any:
+def value_error_of(f: Activation) -> Any:
+    """The error of f(z) as a function of (A, z); raises `InputError` for an unknown activation."""
     if isinstance(f, Elementwise):
         return lambda A, z: value_error(A, f, z)
     errors = {SOFTMAX: softmax_error, LOG_SOFTMAX: log_softmax_error}
@@ -130,8 +133,8 @@ def _value_error_of(f: Activation) -> Any:
     return errors[f]
 
 
-def _vjp(A: Arithmetic, f: Activation, g: Bounded, z: Bounded, a: Bounded) -> Bounded:
-    """dL/dz = J(z)^T g."""
+def derive_vjp(A: Arithmetic, f: Activation, g: Bounded, z: Bounded, a: Bounded) -> Bounded:
+    """Bound dL/dz = J(z)^T g, where a = f(z)."""
     value = f.vjp(g.value, z.value, a.value)
     if isinstance(f, Elementwise):
         slope = f.slope(z.value, a.value)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from mlp_ref.arithmetic import FLOAT32, Arithmetic, Array, representable
-from mlp_ref.bounds.bounded import Bounded, carry, chain
+from mlp_ref.arithmetic import FLOAT32, FLOAT64, Arithmetic, Array, representable
+from mlp_ref.bounds.bounded import Bounded, carry, chain, exactly
 from mlp_ref.bounds.network import require_exact
 from mlp_ref.checks import describe, fail
 from mlp_ref.optimizers import SGD, Adam, Optimizer, State
@@ -22,20 +22,29 @@ def derive_step(
     lr: float | None = None,
     *,
     arithmetic: Arithmetic,
+    grads_error: Array | None = None,
 ) -> dict[str, Bounded]:
     """Bound the result of ``optimizer.step`` in the stated arithmetic.
 
     Returns flat vectors (p,) by name: ``params``, and ``v`` (momentum) or ``m`` and ``v`` (Adam).
-    Every hyperparameter may be rounded once; dyadic ones lose nothing.
+    Every hyperparameter may be rounded once; dyadic ones lose nothing. With ``grads_error`` (p,)
+    the given gradients are the exact ones, rounded to float64, and computed ones differ from them
+    by at most that.
     Raises `InputError` for input that is not finite or not representable, or another optimizer.
     """
     A = arithmetic
-    given = {"params": params, "grads": grads}
+    given = {"params": params} | ({"grads": grads} if grads_error is None else {})
     given |= {f"moment {k}": m for k, m in enumerate(state.moments)}
     for name, vector in given.items():
         require_exact(name, vector.flat, A)
     wide = State(state.t, tuple(m.astype(np.float64) for m in state.moments))
     theta, g = params.astype(np.float64), grads.astype(np.float64)
+    own = exactly(g.flat)
+    if grads_error is not None:
+        rounded = FLOAT64.u * np.abs(own.value) + FLOAT64.tiny
+        # In float64 `carry` asks for the reference alone, which here errs as everybody does.
+        radius = rounded + (grads_error if A == FLOAT64 else 0)
+        own = Bounded(own.value, radius, rounded + grads_error)
     after, new = optimizer.step(theta, g, wide, lr)
     values = {"params": after.flat}
     rate = optimizer.lr if lr is None else lr
@@ -46,13 +55,13 @@ def derive_step(
     else:
         fail("bounds are derived for SGD, Adam and AdamW", describe(optimizer), "use one of them")
 
-    def errors(A: Arithmetic) -> dict[str, Array]:
+    def errors(A: Arithmetic, g: Bounded) -> dict[str, Array]:
         if isinstance(optimizer, SGD):
-            return _sgd(chain(A), optimizer, rate, theta.flat, g.flat, wide)
-        return _adam(chain(A), optimizer, rate, theta.flat, g.flat, wide, new)
+            return _sgd(chain(A), optimizer, rate, theta.flat, g, wide)
+        return _adam(chain(A), optimizer, rate, theta.flat, g, wide, new)
 
     return {
-        name: carry(A, value, lambda A, name=name: errors(A)[name])
+        name: carry(A, value, lambda A, g, name=name: errors(A, g)[name], own)
         for name, value in values.items()
     }
 
@@ -64,7 +73,7 @@ def _plus(A: Arithmetic, size: Array, error: Array, added: Array) -> Array:
 
 
 def _sgd(
-    A: Arithmetic, rule: SGD, lr: float, theta: Array, g: Array, state: State
+    A: Arithmetic, rule: SGD, lr: float, theta: Array, g: Bounded, state: State
 ) -> dict[str, Array]:
     size, error = _decayed(A, g, theta, rule.weight_decay)
     out = {}
@@ -80,14 +89,14 @@ def _sgd(
     return out | {"params": _plus(A, np.abs(theta), lr * error, lr * (size + error))}
 
 
-def _decayed(A: Arithmetic, g: Array, theta: Array, decay: float) -> tuple[Array, Array]:
+def _decayed(A: Arithmetic, g: Bounded, theta: Array, decay: float) -> tuple[Array, Array]:
     """|g| + decay |theta| and the error of g + decay theta."""
-    g, added = np.abs(g), decay * np.abs(theta)
-    return g + added, _plus(A, g, np.zeros_like(g), added) if decay else np.zeros_like(g)
+    added = decay * np.abs(theta)
+    return g.exact + added, _plus(A, g.exact, g.bound, added) if decay else g.bound
 
 
 def _adam(
-    A: Arithmetic, rule: Adam, lr: float, theta: Array, g: Array, state: State, new: State
+    A: Arithmetic, rule: Adam, lr: float, theta: Array, g: Bounded, state: State, new: State
 ) -> dict[str, Array]:
     b1, b2, t = rule.beta1, rule.beta2, new.t
     m, v = (np.abs(moment.flat) for moment in state.moments)

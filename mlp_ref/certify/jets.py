@@ -1,31 +1,54 @@
 """Taylor expansions of a textbook definition over balls: real numbers with a proven radius.
 
 A `Jet` holds f(x), f'(x), f''(x)/2!, ... for every x of a ball at once, by forward differentiation
-in the ball arithmetic of python-flint. So a sign or a bound read off it holds on the whole ball.
+in the ball arithmetic of python-flint (Johansson, Arb, IEEE Trans. Comput. 66 (2017) 1281). So a
+value, a sign or a bound read off it holds on the whole ball, and no derivative is written by hand.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
-from flint import arb, arb_series
+from flint import arb, arb_series, ctx
 
-ORDER = 5  # coefficients: the value and four derivatives
+from mlp_ref.checks import InputError
+
+__all__ = ["Balls", "Jet", "Undecided", "derivatives", "working_precision"]
+
+
+class Undecided(InputError):
+    """A decision, such as the side of a kink, lies within the ball."""
+
+
+@contextmanager
+def working_precision(bits: int, order: int = 2) -> Iterator[None]:
+    """Work with ``bits`` bits and series of ``order`` terms; python-flint keeps both globally."""
+    before = ctx.prec, ctx.cap
+    ctx.prec, ctx.cap = bits, order
+    try:
+        yield
+    finally:
+        ctx.prec, ctx.cap = before
 
 
 class Jet:
-    """A truncated power series in h around the ball x; ``right`` answers x > 0 at a branch."""
+    """A truncated power series in h around the ball x.
 
-    def __init__(self, series: arb_series, *, right: bool) -> None:
+    ``right`` answers x > 0 at a branch; None if the ball leaves it open.
+    """
+
+    def __init__(self, series: arb_series, *, right: bool | None) -> None:
         self.series, self.right = series, right
 
     def _new(self, series: arb_series) -> Jet:
         return Jet(series, right=self.right)
 
     def __gt__(self, other: int) -> bool:
-        assert other == 0, "definitions branch at 0 only"
+        if self.right is None or other != 0:
+            raise Undecided(f"{self.series[0]} > {other} is open")
         return self.right
 
     def __add__(self, other: Any) -> Jet:
@@ -52,6 +75,10 @@ class Jet:
 
     def __neg__(self) -> Jet:
         return self._new(-self.series)
+
+    def log(self) -> Jet:
+        """log(x)."""
+        return self._new(self.series.log())
 
 
 def _series(x: Any) -> Any:
@@ -86,7 +113,8 @@ class OnePlusExp(Jet):
         return self._new((1 + self.small).log() + (self.y if self.large else 0))
 
     def __rtruediv__(self, other: Any) -> Jet:
-        return self.inverse() * other
+        quotient: Jet = self.inverse() * other
+        return quotient
 
 
 class Tanh(Jet):
@@ -97,8 +125,9 @@ class Tanh(Jet):
         self.y = y
 
     def __radd__(self, other: Any) -> Jet:
-        same = other == 1
-        return OnePlusExp(self.y * -2).inverse() * 2 if same else super().__radd__(other)
+        if other == 1:
+            return OnePlusExp(self.y * -2).inverse() * 2
+        return super().__radd__(other)
 
 
 class Balls:
@@ -111,7 +140,7 @@ class Balls:
         """exp(x)."""
         return Exp(x)
 
-    def log(self, x: OnePlusExp) -> Jet:
+    def log(self, x: Jet) -> Jet:
         """log(x)."""
         return x.log()
 
@@ -129,12 +158,16 @@ class Balls:
 
 
 def derivatives(
-    definition: Callable[[Any, Any], Any], low: float, high: float, *, right: bool
+    definition: Callable[[Any, Any], Any], ball: arb, *, right: bool | None
 ) -> list[arb]:
-    """Enclosures of f, f', f'', ... over [low, high], on one side of a branch."""
-    ball = arb(low).union(arb(high))
+    """Enclosures of f, f', f'', ... over a ball, on one side of a branch.
+
+    As many as the series of `working_precision` has terms; NaN where a divisor may be 0.
+    """
     try:
-        series = definition(Jet(arb_series([ball, 1], ORDER), right=right), Balls()).series
-    except ValueError:  # a divisor that may be 0
-        return [arb.nan()] * ORDER
-    return [series[k] * math.factorial(k) for k in range(ORDER)]
+        series = definition(Jet(arb_series([ball, 1], ctx.cap), right=right), Balls()).series
+    except ValueError as error:
+        if isinstance(error, Undecided):
+            raise
+        return [arb.nan()] * ctx.cap
+    return [series[k] * math.factorial(k) for k in range(ctx.cap)]

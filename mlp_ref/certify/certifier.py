@@ -1,0 +1,171 @@
+"""From a question to certified words: precision grows until every word is decided."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from mlp_ref.activations import ACTIVATIONS
+from mlp_ref.arithmetic import ARITHMETICS, Array
+from mlp_ref.certify.allowances import ALLOWANCES
+from mlp_ref.certify.balls import ball as exact_ball
+from mlp_ref.certify.balls import both_slopes
+from mlp_ref.certify.jets import Undecided, working_precision
+from mlp_ref.certify.truth import EXACT
+from mlp_ref.certify.words import Word, round_ball
+from mlp_ref.checks import fail
+from mlp_ref.corpus.records import Certified, Record
+
+__all__ = ["certify"]
+
+_BITS = 192  # of which a small network leaves 160; two words need 107
+# 2^-1074 beside 1 needs 1,100 bits; what more does not decide, such as a kink at 0, nothing will.
+_MOST_BITS = 6 << 10
+# A tensor of more entries than that is stored in part: so many entries, and a checksum.
+_WHOLE, _SAMPLE = 512, 24
+
+Say = Callable[[str], None]
+
+
+def certify(
+    record: Record, *, extra_bits: int = 0, whole: bool = False, say: Say = lambda text: None
+) -> Record:
+    """Fill in what is expected of a record, with its bounds, and how it was found.
+
+    Every tensor of more than 512 entries is stored in part, unless ``whole`` is asked for: then
+    every entry is, and also dL/dz and dL/da of every layer. ``extra_bits`` are added to every
+    precision that is tried; the words do not depend on them. ``say`` is told what is being done.
+
+    Raises `Undecided`, with the entry, if a kink or a word is open at the largest precision.
+    """
+    if record.rejects:
+        return record
+    inputs = record.arrays()
+    bits, found = _decide(record, inputs, extra_bits, say)
+    exact = {name: _array(words, "hi") for name, words in found.items()}
+    names = [a for a in ("float64", "float32") if record.arithmetic in (a, "float32")]
+    bounds = {
+        name: ALLOWANCES[record.operation](ARITHMETICS[name], record.parameters, inputs, exact)
+        for name in names
+    }
+    expected = {}
+    for name, words in found.items():
+        if whole or not _is_internal(record.operation, name):
+            of_tensor = {a: _bound(bounds[a][name], exact[name]) for a in names}
+            expected[name] = _certified(words, of_tensor, whole)
+    if record.operation == "activation":
+        expected |= _conventions(record, inputs, expected)
+    return replace(record, expected=expected, provenance={"bits": bits})
+
+
+def _decide(
+    record: Record, inputs: Mapping[str, Array], extra_bits: int, say: Say
+) -> tuple[int, dict[str, Array]]:
+    """The precision that decided everything, and arrays of words."""
+    bits = _BITS
+    while True:
+        say(f"{bits} bits: exact results")
+        try:
+            with working_precision(bits + extra_bits):
+                exact = EXACT[record.operation](record.parameters, inputs)
+                words = {}
+                for name, tensor in exact.items():
+                    say(f"{bits} bits: words of {name}")
+                    words[name] = _rounded(name, tensor)
+            return bits, words
+        except Undecided as error:
+            bits *= 2
+            if bits > _MOST_BITS:
+                raise Undecided(
+                    f"every kink and every word must be decided within {_MOST_BITS} bits; got "
+                    f"{error}; change a number that it depends on, so that it is not a tie"
+                ) from None
+
+
+def _rounded(name: str, tensor: Array) -> Array:
+    out = np.empty(tensor.shape, object)
+    for index in np.ndindex(tensor.shape):
+        ball: Any = tensor[index]
+        word = round_ball(ball)
+        out[index] = _Boxed(word)
+        if word is None:
+            raise Undecided(f"{name}{list(index)} in {ball.str(20)}")
+    return out
+
+
+class _Boxed:
+    """A word that NumPy does not take for a row of an array."""
+
+    def __init__(self, word: Word | None) -> None:
+        self.word = word
+
+
+def _array(words: Array, part: str) -> Array:
+    flat = [getattr(boxed.word, part) for boxed in words.reshape(-1)]
+    return np.array(flat, np.float64).reshape(words.shape)
+
+
+def _is_internal(operation: str, name: str) -> bool:
+    """dL/dz and dL/da inside a network: nobody else names them."""
+    return operation == "mlp" and name[:2] in ("dz", "da")
+
+
+def _bound(bound: Array, exact: Array) -> Array:
+    """NaN and infinities are exact."""
+    return np.where(np.isfinite(exact), bound, 0.0)
+
+
+def _certified(words: Array, bounds: Mapping[str, Array], whole: bool) -> Certified:
+    hi, low, radius = (_array(words, part) for part in ("hi", "low", "radius"))
+    if whole or words.size <= _WHOLE:
+        return Certified(words.shape, hi, low, radius, bounds)
+    index = _sample(words.size)
+
+    def stored(x: Array) -> Array:
+        return x.reshape(-1)[index]
+
+    return Certified(
+        words.shape, stored(hi), stored(low), stored(radius),
+        {a: stored(bound) for a, bound in bounds.items()}, index, _checksum(hi, radius),
+    )  # fmt: skip
+
+
+def _sample(size: int) -> Array:
+    """The first, the last, and entries between them that meet every residue of small numbers."""
+    steps = np.arange(_SAMPLE)
+    return np.unique((steps * (size - 1) // (_SAMPLE - 1) + 7 * (steps % 5)).clip(0, size - 1))
+
+
+def _checksum(hi: Array, radius: Array) -> float | None:
+    """Sum of ((k mod 251) + 1) q_k, if every q_k is a float64 and every partial sum is exact."""
+    weights = np.arange(hi.size) % 251 + 1
+    terms = weights * hi.reshape(-1)
+    unit = 2.0**-20
+    exact = not radius.any() and np.array_equal(np.rint(terms / unit) * unit, terms)
+    if not exact or np.abs(terms).sum() >= unit * 2.0**53:
+        fail("a tensor stored in part must be exact", "rounded entries", "use a smaller network")
+    return float(terms.sum())
+
+
+def _conventions(
+    record: Record, inputs: Mapping[str, Array], expected: Mapping[str, Certified]
+) -> dict[str, Certified]:
+    """Sets at kinks for cases that allow every side, and the sign of zero where it is defined."""
+    out: dict[str, Certified] = {}
+    f, x, g = ACTIVATIONS[record.parameters["function"]], inputs["x"], inputs["g"]
+    if "Kink" in record.flags:
+        sets = {}
+        with working_precision(_BITS):
+            for k in np.flatnonzero(np.isin(x, f.kinks)):
+                left, right = both_slopes(f, exact_ball(x.flat[k]))
+                factor = exact_ball(g.flat[k])
+                found = [round_ball(factor * d) for d in (left, (left + right) / 2, right)]
+                sets[int(k)] = tuple(sorted({word.hi for word in found if word is not None}))
+        out["dx"] = replace(expected["dx"], sets=sets)
+    if "SignedZero" in record.flags:
+        y = expected["y"]
+        out["y"] = replace(y, hi=np.where(x == 0, x, y.hi), signed_zeros=True)
+    return out

@@ -1,0 +1,128 @@
+"""Whole networks on real digits and in the shapes that hide no transposition.
+
+Random data hide most mistakes, so few drafts are typical. A number that is not exact on purpose has
+all 53 bits, because inputs that fit float32 hide a cast to float32.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from mlp_ref.activations import ACTIVATIONS
+from mlp_ref.arithmetic import FLOAT32, FLOAT64, Arithmetic, Array
+from mlp_ref.certify.drafts.draw import (
+    BOTH,
+    Layers,
+    bell,
+    draft,
+    layer_inputs,
+    layers_of,
+    rng_of,
+    target_for,
+)
+from mlp_ref.corpus.records import Record
+from mlp_ref.datasets import load_digits
+from mlp_ref.losses import LOSSES
+
+__all__ = ["hidden", "mlp_drafts", "network", "pooled_digits"]
+
+_ROWS = 3
+
+
+def mlp_drafts() -> Iterator[Record]:
+    """Digits and small shapes."""
+    yield from _digits()
+    yield from _small()
+    yield from _outputs()
+
+
+def hidden(f: str, layers: Layers) -> tuple[str, ...]:
+    """The same activation in every hidden layer, and logits at the end."""
+    return (*([f] * (len(layers) - 1)), "identity")
+
+
+def network(
+    A: Arithmetic, name: str, note: str, activations: tuple[str, ...], layers: Layers, x: Array,
+    loss: str, target: Array, difficulty: int, *flags: str,
+) -> Record:  # fmt: skip
+    """A draft of a network, its data and its loss."""
+    return draft(
+        A, f"mlp/{name}", note, layer_inputs(layers) | {"x": x, "target": target},
+        parameters={"activations": list(activations), "loss": loss}, difficulty=difficulty,
+        flags=flags,
+    )  # fmt: skip
+
+
+def pooled_digits() -> tuple[Array, Array]:
+    """Sums of 2 x 2 pixels of the real digits, each image scaled to length 8, and the labels.
+
+    The sums and their squares are exact, so that every machine gives the same bits.
+    """
+    data = load_digits()
+    blocks = data.x.reshape(-1, 4, 2, 4, 2).sum(axis=(2, 4)).reshape(-1, 16)
+    length = np.sqrt((blocks * blocks).sum(axis=1, keepdims=True))
+    return 8 * blocks / length, data.y
+
+
+def _digits() -> Iterator[Record]:
+    """Every activation with every loss: deep in float64, with one hidden layer in float32."""
+    images, labels = pooled_digits()
+    start = 0
+    for f in ACTIVATIONS:
+        for loss in LOSSES:
+            for A, sizes in ((FLOAT64, (16, 5, 4, 10)), (FLOAT32, (16, 6, 10))):
+                name = f"digits-{'-'.join(map(str, sizes))}/{f}/{loss}"
+                rng, rows = rng_of(name), slice(start, start + _ROWS)
+                start += _ROWS
+                layers, deep = layers_of(rng, sizes), len(sizes) > 3
+                target = target_for(loss, rng, _ROWS, 10, soft=deep)
+                if target.ndim == 1:
+                    target = labels[rows]
+                note = f"{_ROWS} real digits, {'two hidden layers' if deep else 'one hidden layer'}"
+                soft = ("SoftTarget",) if deep and loss != "squared_error" else ()
+                yield network(
+                    A, name, note, hidden(f, layers), layers, images[rows], loss, target, 1,
+                    "FullPrecisionInput", "RealDigits", *soft,
+                )  # fmt: skip
+
+
+_SHAPES = (
+    ("batch-1", "a single row", (4, 5, 3), 1, 1.0, False, 1, ("SingleRow",)),
+    ("batch-7", "an odd number of rows", (3, 3, 2), 7, 1.0, True, 1, ("OddBatch",)),
+    ("square", "square layers, batch = classes: transposes keep their shape", (3, 3, 3, 3), 3,
+     1.0, False, 1, ("Square",)),
+    ("saturated", "large weights: most units are in a tail", (4, 5, 3), 3, 24.0, True, 2,
+     ("OddBatch", "Saturated")),
+)  # fmt: skip
+
+
+def _small() -> Iterator[Record]:
+    """Networks so small that their bounds are tight."""
+    for k, f in enumerate(ACTIVATIONS):
+        for j, (family, note, sizes, n, scale, soft, difficulty, flags) in enumerate(_SHAPES):
+            for i, A in enumerate(BOTH):
+                loss = list(LOSSES)[(k + j + i) % 3]
+                name = f"{family}/{f}/{loss}"
+                rng = rng_of(f"mlp/{name}")
+                layers, x = layers_of(rng, sizes, scale), bell(rng, (n, sizes[0]))
+                target = target_for(loss, rng, n, sizes[-1], soft)
+                marks = ("SoftTarget",) if soft and loss != "squared_error" else ()
+                yield network(
+                    A, name, note, hidden(f, layers), layers, x, loss, target, difficulty,
+                    "FullPrecisionInput", *flags, *marks,
+                )  # fmt: skip
+
+
+def _outputs() -> Iterator[Record]:
+    for f in ACTIVATIONS:
+        for A in BOTH:
+            name = f"output/{f}/squared_error"
+            rng = rng_of(f"mlp/{name}")
+            layers, x = layers_of(rng, (3, 4, 2)), bell(rng, (3, 3))
+            yield network(
+                A, name, "the output layer has an activation too", (f, f), layers, x,
+                "squared_error", bell(rng, (3, 2)), 1, "FullPrecisionInput", "OddBatch",
+                "OutputActivation",
+            )  # fmt: skip
