@@ -111,10 +111,9 @@ def _tails(A: Arithmetic) -> Iterator[_Family]:
         lower
     ), 3, ("ShiftedLogits",)  # fmt: skip
     # Rounding z - m and m + log S costs u |m|: beyond 1 / u no digit is certain.
-    most, huge = (1e300, 1e14) if wide else (1e38, 1e5)
+    huge = 1e14 if wide else 1e5
     rows = [
         [1.5, -huge, 0.25, -huge], [-huge, 2.0, -huge, -1.0], [0.5, -huge, -huge, -huge],
-        [most, 0.0, -most, most],
     ]  # fmt: skip
     yield "huge", "huge finite logits: the results are finite", np.array(rows), 3, ("HugeInput",)
 
