@@ -1,4 +1,4 @@
-"""The command line: ``mlp-ref verify | train | predict | gradcheck``."""
+"""The command line: ``mlp-ref verify | train | predict | gradcheck | certify | vectors | cite``."""
 
 from __future__ import annotations
 
@@ -11,12 +11,20 @@ from typing import NoReturn
 
 from mlp_ref import __version__
 from mlp_ref.checks import InputError
-from mlp_ref.commands import gradcheck, predict, train, verify
+from mlp_ref.commands import certify, cite, gradcheck, predict, train, vectors, verify
 from mlp_ref.commands.terminal import INTERRUPTED, complain
 
 __all__ = ["main"]
 
-_COMMANDS = {"verify": verify, "train": train, "predict": predict, "gradcheck": gradcheck}
+_COMMANDS = {
+    "verify": verify,
+    "train": train,
+    "predict": predict,
+    "gradcheck": gradcheck,
+    "certify": certify,
+    "vectors": vectors,
+    "cite": cite,
+}
 _BROKEN_PIPE = 141  # as a shell reports SIGPIPE
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from mlp_ref.checks import fail
 
-__all__ = ["INTERRUPTED", "complain", "output", "progress"]
+__all__ = ["INTERRUPTED", "complain", "output", "progress", "status_line"]
 
 INTERRUPTED = 130  # the exit status by which a shell reports Ctrl-C
 
@@ -62,6 +62,27 @@ def progress(total: int, text: str) -> Iterator[Callable[[str], None]]:
     with Progress(*columns, console=console, transient=True, expand=True) as bar:
         task = bar.add_task(text, total=total, message="")
         yield lambda message: bar.update(task, advance=1, message=message)
+
+
+@contextmanager
+def status_line() -> Iterator[Callable[[str], None]]:
+    """Yield a function that shows a text on standard error in place of the one before.
+
+    Where standard error is not a terminal nothing is shown.
+    """
+    if not sys.stderr.isatty():
+        yield _say_nothing
+        return
+    clear = "\r\x1b[K"
+    try:
+        yield lambda text: _write_now(f"{clear}{text:.78}")
+    finally:
+        _write_now(clear)
+
+
+def _write_now(text: str) -> None:
+    sys.stderr.write(text)
+    sys.stderr.flush()
 
 
 def _say_nothing(message: str) -> None:

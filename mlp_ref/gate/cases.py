@@ -1,17 +1,18 @@
-"""Cases: one network, its data and its loss, in one arithmetic."""
+"""Cases: the networks of the certified corpus, with their data and loss, in one arithmetic."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
-from mlp_ref.activations import ACTIVATIONS
-from mlp_ref.arithmetic import FLOAT32, FLOAT64, Arithmetic, Array
+from mlp_ref.arithmetic import ARITHMETICS, FLOAT32, FLOAT64, Arithmetic, Array
 from mlp_ref.bounds import Bounded, derive
-from mlp_ref.gate.drafts import Draft, drafts
+from mlp_ref.corpus import load
+from mlp_ref.corpus.library import layers_of, model_of
+from mlp_ref.corpus.records import Certified, Record
 from mlp_ref.losses import LOSSES, Loss
 from mlp_ref.model import MLP
 from mlp_ref.parameters import Params
@@ -25,8 +26,9 @@ CASE_ARITHMETICS: tuple[Arithmetic, ...] = (FLOAT32, FLOAT64)
 class Case:
     """A question for a subject. Parameters, x and real targets are numbers of the arithmetic.
 
-    ``id``   ``family/detail.../arithmetic``, stable
-    ``note`` why the case exists, in one line
+    ``id``        ``mlp/family/detail.../arithmetic``, stable
+    ``note``      why the case exists, in one line
+    ``certified`` the certified words of each tensor; without them the float64 reference serves
     """
 
     id: str
@@ -37,6 +39,7 @@ class Case:
     x: Array
     loss: Loss
     target: Array
+    certified: Mapping[str, Certified] = field(default_factory=dict)
 
     @property
     def tensors(self) -> tuple[str, ...]:
@@ -46,13 +49,39 @@ class Case:
         backward = [f"{part}{k}" for k in reversed(range(depth)) for part in ("dW", "db")]
         return (*forward, "loss", "g", *backward, "dx")
 
-    def expected(self, arithmetic: Arithmetic | None = None) -> dict[str, Bounded]:
-        """Every judged tensor with its bound, in the case's arithmetic or another."""
-        bounds = derive(
-            self.model, self.params, self.x, self.loss, self.target,
-            arithmetic=arithmetic or self.arithmetic,
-        )  # fmt: skip
-        return {name: bounds[name] for name in self.tensors}
+    def expected(self, arithmetic: Arithmetic | None = None) -> dict[str, Certified]:
+        """Every judged tensor with its bound, in the case's arithmetic or another.
+
+        What is not certified, and a bound that is not stored, is derived from the float64
+        reference.
+        """
+        A = arithmetic or self.arithmetic
+        known = self.certified
+        if set(self.tensors) <= {name for name, q in known.items() if A.name in q.bounds}:
+            return {name: known[name] for name in self.tensors}
+        derived = self._derived(A)
+        return {
+            name: _with_bound(known[name], A, derived[name].bound)
+            if name in known
+            else _uncertified(derived[name], A)
+            for name in self.tensors
+        }
+
+    def whole(self, arithmetic: Arithmetic | None = None) -> dict[str, Bounded]:
+        """`expected`, rounded to float64; a tensor that is stored in part is derived instead."""
+        A, expected = arithmetic or self.arithmetic, self.expected(arithmetic)
+        parts = [name for name, q in expected.items() if q.index is not None]
+        derived = self._derived(A) if parts else {}
+        return {
+            name: derived[name] if name in parts else
+            Bounded(q.hi, np.abs(q.low) + q.radius, q.bounds[A.name])
+            for name, q in expected.items()
+        }  # fmt: skip
+
+    def _derived(self, arithmetic: Arithmetic) -> dict[str, Bounded]:
+        return derive(
+            self.model, self.params, self.x, self.loss, self.target, arithmetic=arithmetic
+        )
 
     def question(self) -> dict[str, Any]:
         """The keywords of the subject's function, in new memory."""
@@ -66,25 +95,41 @@ class Case:
         }
 
 
-def case_of(draft: Draft, arithmetic: Arithmetic) -> Case:
-    """Round a draft to the numbers of an arithmetic."""
-    layers = [(arithmetic.quantize(W), arithmetic.quantize(b)) for W, b in draft.layers]
-    params = Params.from_layers(layers)
-    real = draft.target.dtype.kind == "f"
+def _with_bound(q: Certified, arithmetic: Arithmetic, bound: Array) -> Certified:
+    stored = bound if q.index is None else bound.reshape(-1)[q.index]
+    return replace(q, bounds={**q.bounds, arithmetic.name: stored})
+
+
+def _uncertified(q: Bounded, arithmetic: Arithmetic) -> Certified:
+    value, bounds = np.asarray(q.value), {arithmetic.name: np.asarray(q.bound)}
+    return Certified(value.shape, value, np.zeros_like(value), np.asarray(q.radius), bounds)
+
+
+def case_of(record: Record) -> Case:
+    """The question of a record of the operation mlp that is not an error case."""
+    inputs = record.arrays()
+    params = layers_of(inputs)
     return Case(
-        f"{draft.name}/{arithmetic.name}",
-        draft.note,
-        arithmetic,
-        MLP(params.sizes, tuple(ACTIVATIONS[name] for name in draft.activations)),
+        record.id,
+        record.note,
+        ARITHMETICS[record.arithmetic],
+        model_of(params.sizes, record.parameters),
         params,
-        arithmetic.quantize(draft.x),
-        LOSSES[draft.loss],
-        arithmetic.quantize(draft.target) if real else draft.target.astype(np.int64),
+        inputs["x"],
+        LOSSES[record.parameters["loss"]],
+        inputs["target"],
+        record.expected,
     )
 
 
-def build_cases(arithmetics: tuple[Arithmetic, ...] = CASE_ARITHMETICS) -> Iterator[Case]:
-    """Every case in every arithmetic, always the same and in the same order."""
-    for draft in drafts():
-        for arithmetic in arithmetics:
-            yield case_of(draft, arithmetic)
+def build_cases(
+    arithmetics: Iterable[Arithmetic] = CASE_ARITHMETICS, records: Iterable[Record] | None = None
+) -> Iterator[Case]:
+    """Every network of the corpus in its arithmetic, always in the same order.
+
+    Raises `CorpusError` if the corpus is damaged.
+    """
+    names = {A.name for A in arithmetics}
+    for record in load("mlp").records if records is None else records:
+        if record.arithmetic in names and not record.rejects:
+            yield case_of(record)

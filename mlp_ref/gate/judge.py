@@ -8,17 +8,18 @@ broadcast, a wrong dtype never cast, and an empty tensor proves nothing.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from math import inf, log10, nan
 from typing import Any
 
 import numpy as np
 
-from mlp_ref.arithmetic import Arithmetic
+from mlp_ref.arithmetic import Arithmetic, Array
 from mlp_ref.bounds import Bounded
+from mlp_ref.corpus.records import Certified
 
-__all__ = ["Result", "Verdict", "judge", "refusal"]
+__all__ = ["Result", "Verdict", "judge", "judge_certified", "refusal"]
 
 
 class Verdict(StrEnum):
@@ -65,7 +66,10 @@ def refusal(got: object, expected: Bounded, arithmetic: Arithmetic) -> str:
     A scalar may also be a Python float. A wrong dtype is refused: it is not the arithmetic that the
     subject declared.
     """
-    shape = np.shape(expected.value)
+    return _refusal(got, np.shape(expected.value), arithmetic)
+
+
+def _refusal(got: object, shape: tuple[int, ...], arithmetic: Arithmetic) -> str:
     if isinstance(got, float) and not isinstance(got, np.generic) and shape == ():
         return ""
     if not isinstance(got, np.ndarray | np.generic):
@@ -84,8 +88,11 @@ def judge(
     arithmetic: Arithmetic,
     *,
     signed_zeros: bool = False,
+    low: Array | float = 0.0,
 ) -> Result:
     """Compare ``got`` with ``expected`` in the arithmetic that the subject declares.
+
+    ``low`` is what the exact value has beyond ``expected.value``, of which it is the nearest float.
 
     A NaN passes only where NaN is expected, an infinity only where it is expected or the bound is
     infinite. -0 equals 0, because the order of a sum decides the sign of zero; ``signed_zeros``
@@ -99,8 +106,8 @@ def judge(
     numbers = np.asarray(got, np.float64)
     with np.errstate(all="ignore"):
         same = (numbers == value) | (np.isnan(numbers) & np.isnan(value))
-        error = np.where(same, 0.0, np.abs(numbers - value))
-        within = (error <= allowed) | (same & np.isnan(value))
+        error = np.where(same, np.abs(low), np.abs(numbers - value - low))
+        within = (error <= allowed) | (same & ~np.isfinite(value))
         if signed_zeros:
             zero = (value == 0) & (allowed == 0)
             within &= ~zero | (np.signbit(numbers) == np.signbit(value))
@@ -126,6 +133,43 @@ def judge(
         failed=failed,
         inconclusive=int(np.count_nonzero(weak)),
     )
+
+
+def judge_certified(
+    tensor: str, got: object, expected: Certified, arithmetic: Arithmetic
+) -> Result:
+    """Compare ``got`` with certified words, under the bound stored for the arithmetic.
+
+    Where a set of numbers is right, the nearest of them is expected. Of a tensor that is stored in
+    part, the stored entries are compared, and the checksum tells about all others.
+    """
+    whole = int(np.prod(expected.shape))
+    reason = _refusal(got, expected.shape, arithmetic)
+    if reason:
+        return Result(tensor, Verdict.FAIL, reason, entries=whole, failed=whole)
+    numbers = np.asarray(got).reshape(-1)
+    stored = numbers if expected.index is None else numbers[expected.index]
+    hi, low = expected.hi.reshape(-1).copy(), expected.low.reshape(-1).copy()
+    for k, allowed in expected.sets.items():
+        with np.errstate(invalid="ignore"):
+            nearest = min(allowed, key=lambda x, k=k: abs(float(stored[k]) - x))
+        if nearest != hi[k]:
+            hi[k], low[k] = nearest, 0.0
+    bound = expected.bounds[arithmetic.name].reshape(-1)
+    result = judge(
+        tensor, stored, Bounded(hi, expected.radius.reshape(-1), bound), arithmetic,
+        signed_zeros=expected.signed_zeros, low=low,
+    )  # fmt: skip
+    place = result.index[0] if expected.index is None else int(expected.index[result.index[0]])
+    index = tuple(int(k) for k in np.unravel_index(place, expected.shape))
+    result = replace(result, index=index, entries=whole)
+    if expected.checksum is None or result.verdict == Verdict.FAIL:
+        return result
+    weights = np.arange(whole) % 251 + 1
+    if float(weights @ numbers.astype(np.float64)) == expected.checksum:
+        return result
+    reason = f"one of the {whole - len(stored):,} entries that are not stored: wrong checksum"
+    return replace(result, verdict=Verdict.FAIL, reason=reason, failed=1)
 
 
 def _accuracy(value: Any, error: Any, radius: Any, arithmetic: Arithmetic) -> tuple[float, float]:

@@ -20,7 +20,7 @@ from mlp_ref.checks import fail
 from mlp_ref.gate.cases import Case
 from mlp_ref.gate.expectations import Expectation
 from mlp_ref.gate.hints import explain
-from mlp_ref.gate.judge import Result, Verdict, judge
+from mlp_ref.gate.judge import Result, Verdict, judge_certified
 from mlp_ref.subjects import Subject
 
 __all__ = ["CaseReport", "Summary", "run_case", "run_cases"]
@@ -80,11 +80,12 @@ def run_case(subject: Subject, case: Case, expectations: Sequence[Expectation] =
     if reason:
         return _all(case, Verdict.ERROR, reason, begin)
     results = tuple(
-        judge(name, answer[name], expected[name], case.arithmetic)
+        judge_certified(name, answer[name], expected[name], case.arithmetic)
         if name in answer
         else Result(name, Verdict.SKIP, "not returned by the subject")
         for name in case.tensors
     )
+    whole = case.whole() if any(result.verdict == Verdict.FAIL for result in results) else {}
     named = {
         result.tensor: known.id
         for known in expectations
@@ -92,14 +93,14 @@ def run_case(subject: Subject, case: Case, expectations: Sequence[Expectation] =
         if result.tensor in known.failing.get(case.id, ())
         and (
             result.verdict != Verdict.FAIL
-            or known.excuses(case, result.tensor, answer[result.tensor], expected[result.tensor])
+            or known.excuses(case, result.tensor, answer[result.tensor], whole[result.tensor])
         )
     }
     report = CaseReport(case, results, perf_counter() - begin, expectations=named)
     if not report.unexpected:
         return report
     tensor, failed = report.unexpected[0].tensor, [result.tensor for result in report.failures]
-    hint = explain(case, tensor, answer, expected, failed[: failed.index(tensor)])
+    hint = explain(case, tensor, answer, whole, failed[: failed.index(tensor)])
     beyond = [known.beyond(case, tensor) for known in expectations]
     return replace(report, hint=" ".join(filter(None, (*beyond, hint))))
 

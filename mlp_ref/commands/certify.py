@@ -1,0 +1,167 @@
+"""``mlp-ref certify``: certified vectors for a network and a batch of the user's own."""
+
+from __future__ import annotations
+
+import argparse
+import re
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mlp_ref.checks import fail
+from mlp_ref.commands.data import add_target, read
+from mlp_ref.commands.predict import add_model, load_model
+from mlp_ref.commands.terminal import output, status_line
+from mlp_ref.corpus import write
+from mlp_ref.corpus.folder import MANIFEST
+from mlp_ref.corpus.records import Certified, Record
+from mlp_ref.files import quote
+from mlp_ref.losses import LOSSES
+from mlp_ref.model import MLP
+from mlp_ref.storage import Stored
+
+__all__ = ["add_arguments", "run"]
+
+DESCRIPTION = """\
+Certify what a network of your own computes on a batch: every intermediate, the loss and every
+gradient, as exact numbers with a proven radius, and the bounds of a correct implementation.
+
+DIR then holds one case in the format of the corpus, which mlp-ref vectors and mlp-ref verify read
+with --vectors DIR. Ball arithmetic proves the values; a second oracle confirms all of them, and a
+sample of each gradient by differences. What cannot be decided, such as the side of a kink, is
+refused by name."""
+
+_SAMPLE = 3  # entries of each gradient that the second oracle differences
+_VERSION = "own"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The options of ``certify``."""
+    add_model(parser)
+    parser.add_argument(
+        "--batch", required=True, metavar="DATA",
+        help="samples and targets: a .npz with arrays x and y, a .csv, or digits",
+    )  # fmt: skip
+    add_target(parser)
+    parser.add_argument("--rows", type=int, metavar="N", help="certify the first N rows only")
+    parser.add_argument(
+        "-o", "--output", required=True, metavar="DIR", help="folder to write the vectors into"
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    """Certify, confirm, write, and return 0."""
+    stored, name = load_model(args)
+    if name is None:
+        fail(f"{quote(args.model)} must say its loss", "none", "add --loss NAME")
+    record = _question(args, stored, name)
+    folder = _folder(args.output)
+    try:
+        from mlp_ref.certify.build import confirmed
+        from mlp_ref.certify.certifier import certify
+    except ImportError as error:
+        fail(
+            "certify needs python-flint, mpmath and gmpy2",
+            str(error),
+            "pip install 'mlp-ref[certify]'",
+        )
+    console = output()
+    with status_line() as say:
+        found = certify(record, whole=True, say=say)
+        say("the second oracle")
+        agreed = confirmed(_sampled(found)).provenance
+    found = replace(found, provenance=agreed, since=_VERSION)
+    folder.mkdir(parents=True, exist_ok=True)
+    write(folder, _VERSION, [found], licence="none")
+    console.print(_table(found))
+    entries = sum(q.hi.size for q in found.expected.values())
+    console.print(
+        f"{args.output} holds {found.id}: {entries:,} numbers, certified to 107 bits and confirmed "
+        f"to {min(agreed['agreed'].values()):.0f} digits"
+    )
+    console.print(
+        f"judge an implementation: mlp-ref verify py:module:object --vectors {args.output}"
+    )
+    return 0
+
+
+def _question(args: argparse.Namespace, stored: Stored, name: str) -> Record:
+    model, params = stored.model, stored.params
+    data = read(args.batch, args.target, LOSSES[name], params.dtype)
+    if args.rows is not None and args.rows < 1:
+        fail("--rows must be 1 or more", str(args.rows), "choose such a number")
+    x, target = data.x[: args.rows], data.y[: args.rows]
+    if x.shape[1] != model.sizes[0]:
+        fail(
+            f"{quote(args.batch)} must have {model.sizes[0]} inputs, as the network",
+            str(x.shape[1]), "choose the data that the network was made for",
+        )  # fmt: skip
+    LOSSES[name].check(np.zeros((len(x), model.sizes[-1]), x.dtype), target)
+    own = re.sub(r"[^A-Za-z0-9._-]+", "-", Path(args.model).stem) or "network"
+    inputs: dict[str, Any] = {}
+    for k, layer in enumerate(params.layers):
+        inputs |= {f"W{k}": layer.W, f"b{k}": layer.b}
+    return Record(
+        id=f"mlp/{own}/{params.dtype.name}",
+        operation="mlp",
+        arithmetic=params.dtype.name,
+        note=f"{'-'.join(map(str, model.sizes))} of the user, {len(x)} rows",
+        difficulty=1,
+        flags=(),
+        parameters={"activations": _names(model), "loss": name},
+        inputs=inputs | {"x": x, "target": target},
+    )
+
+
+def _names(model: MLP) -> list[str]:
+    return [f.name for f in model.activations]
+
+
+def _folder(name: str) -> Path:
+    """The folder, which must not hold other JSON files: a corpus lists all of its files."""
+    folder = Path(name)
+    if folder.exists() and not folder.is_dir():
+        fail("-o must name a folder", f"the file {quote(name)}", "choose another name")
+    others = {file.name for file in folder.glob("*.json")} - {MANIFEST, "mlp.json"}
+    if others:
+        fail("-o must name a folder of its own", f"{min(others)} in it", "choose another")
+    return folder
+
+
+def _sampled(record: Record) -> Record:
+    """The record with all values, and with a few entries of each gradient."""
+    return replace(
+        record,
+        expected={
+            name: _part(q) if name[0] == "d" and q.hi.size > _SAMPLE else q
+            for name, q in record.expected.items()
+        },
+    )
+
+
+def _part(q: Certified) -> Certified:
+    """The largest entry, and others spread over the tensor."""
+    spread = np.linspace(0, q.hi.size - 1, _SAMPLE).astype(np.int64)[1:]
+    index = np.unique(np.append(spread, np.abs(q.hi).argmax()))
+    hi, low, radius = (part.reshape(-1)[index] for part in (q.hi, q.low, q.radius))
+    return Certified(q.shape, hi, low, radius, index=index)
+
+
+def _table(record: Record) -> Any:
+    """How sharply each tensor can judge."""
+    from rich.table import Table
+
+    table = Table(box=None, padding=(0, 1), header_style="dim", pad_edge=False)
+    table.add_column("tensor", no_wrap=True)
+    for column in ("entries", "largest", "median bound/|value|", "inconclusive"):
+        table.add_column(column, justify="right", no_wrap=True)
+    for name, q in record.expected.items():
+        size, bound = np.abs(q.hi), q.bounds[record.arithmetic]
+        with np.errstate(divide="ignore", invalid="ignore"):
+            relative = bound[size > 0] / size[size > 0]
+        weak = int(np.count_nonzero((bound > 0) & (bound >= size)))
+        middle = f"{np.median(relative):.1e}" if relative.size else "-"
+        table.add_row(name, f"{size.size:,}", f"{size.max():.1e}", middle, f"{weak:,}")
+    return table
