@@ -15,10 +15,9 @@ from numpy.random import Generator
 from torch import nn
 from torch.nn import functional as F
 
-from mlp_ref import INITIALIZERS, SOFTMAX, initialize
+from mlp_ref import ACTIVATIONS, INITIALIZERS, LOSSES, MLP, SOFTMAX, Params, initialize
 from mlp_ref.arithmetic import Arithmetic, Array
-from mlp_ref.gate.cases import Case, case_of
-from mlp_ref.gate.drafts import Draft
+from mlp_ref.gate.cases import Case
 from mlp_ref.gate.judge import Result, Verdict
 from mlp_ref.gate.run import CaseReport, run_case
 from mlp_ref.subjects import Subject
@@ -146,6 +145,22 @@ def target_of(loss: str, n: int, classes: int, rng: Generator, *, soft: bool) ->
     return rng.standard_normal((n, classes)) if soft else rng.integers(-3, 4, (n, classes)) / 1
 
 
+def rounded_case(
+    name: str,
+    activations: tuple[str, ...],
+    layers: Sequence[tuple[Array, Array]],
+    x: Array,
+    loss: str,
+    target: Array,
+    A: Arithmetic,
+) -> Case:
+    """A case of float64 numbers, rounded to the arithmetic; the float64 reference judges it."""
+    params = Params.from_layers((A.quantize(W), A.quantize(b)) for W, b in layers)
+    model = MLP(params.sizes, tuple(ACTIVATIONS[f] for f in activations))
+    target = A.quantize(target) if target.dtype.kind == "f" else target
+    return Case(f"{name}/{A.name}", "", A, model, params, A.quantize(x), LOSSES[loss], target)
+
+
 def network_case(
     name: str,
     activations: tuple[str, ...],
@@ -163,7 +178,7 @@ def network_case(
     layers = tuple((W, rng.normal(scale=0.2, size=b.shape)) for W, b in drawn.layers)
     x = rng.standard_normal((rows, sizes[0])) if x is None else x
     target = target_of(loss, len(x), sizes[-1], rng, soft=soft)
-    return case_of(Draft(name, "", activations, layers, x, loss, target), A)
+    return rounded_case(name, activations, layers, x, loss, target, A)
 
 
 def logits_of() -> dict[str, Array]:

@@ -1,4 +1,4 @@
-"""PyTorch through the gate: every case, and exactly the failures that are expected."""
+"""PyTorch through the gate: every certified case, and exactly the failures that are expected."""
 
 from __future__ import annotations
 

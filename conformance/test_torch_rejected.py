@@ -11,13 +11,21 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from peers import CRITERIA, MODULES, answer, network_case, report_of, run_modules, sequential
+from peers import (
+    CRITERIA,
+    MODULES,
+    answer,
+    network_case,
+    report_of,
+    rounded_case,
+    run_modules,
+    sequential,
+)
 from torch import nn
 from torch.nn import functional as F
 
 from mlp_ref.arithmetic import FLOAT32, FLOAT64, Arithmetic, Array
-from mlp_ref.gate.cases import Case, case_of
-from mlp_ref.gate.drafts import Draft
+from mlp_ref.gate.cases import Case
 from mlp_ref.gate.judge import Verdict
 
 CE, BCE, SE = "cross_entropy", "binary_cross_entropy", "squared_error"
@@ -105,14 +113,14 @@ def logits_case(spread: float) -> Case:
     z = np.array([[-spread, -spread - 1, 0.5 - spread], [spread, 0.0, 1.0], [0.25, 2.0, -3.0]])
     layers = ((z, np.zeros(3)),)
     target = np.array([1, 1, 1])
-    return case_of(Draft("logits", "", ("identity",), layers, np.eye(3), CE, target), FLOAT64)
+    return rounded_case("logits", ("identity",), layers, np.eye(3), CE, target, FLOAT64)
 
 
 def zero_case() -> Case:
     """z = 0 exactly in every hidden unit."""
     layers = ((np.ones((2, 3)), np.zeros(3)), (np.ones((3, 1)), np.zeros(1)))
     x, target = np.array([[1.0, -1.0], [0.0, 0.0]]), np.array([[1.0], [2.0]])
-    return case_of(Draft("zero", "", ("relu", "identity"), layers, x, SE, target), FLOAT64)
+    return rounded_case("zero", ("relu", "identity"), layers, x, SE, target, FLOAT64)
 
 
 def mean_of_rows(z: torch.Tensor, t: torch.Tensor) -> torch.Tensor:

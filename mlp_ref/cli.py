@@ -13,6 +13,7 @@ from mlp_ref import __version__
 from mlp_ref.checks import InputError
 from mlp_ref.commands import certify, cite, gradcheck, predict, train, vectors, verify
 from mlp_ref.commands.terminal import INTERRUPTED, complain
+from mlp_ref.corpus import CorpusError
 
 __all__ = ["main"]
 
@@ -26,6 +27,7 @@ _COMMANDS = {
     "cite": cite,
 }
 _BROKEN_PIPE = 141  # as a shell reports SIGPIPE
+_DAMAGED = 4  # the corpus, so that nothing can be judged by it
 
 
 class _Parser(argparse.ArgumentParser):
@@ -76,6 +78,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         _discard_output()
         return _BROKEN_PIPE
+    except CorpusError as error:
+        return complain(str(error), _DAMAGED)
     except InputError as error:
         return complain(str(error), 2)
     except OSError as error:

@@ -10,6 +10,7 @@ import pytest
 
 from mlp_ref.cli import main
 from mlp_ref.commands import verify as command
+from mlp_ref.corpus import load
 from mlp_ref.gate.expectations import Expectation
 
 SUBJECT = """
@@ -58,59 +59,61 @@ def verify(arguments: str, status: int, capsys: pytest.CaptureFixture[str]) -> s
 
 
 def test_the_reference_conforms(capsys: pytest.CaptureFixture[str]) -> None:
-    """The main job: NumPy in float32 passes every case."""
+    """The main job: NumPy passes every case, in float64 and in float32."""
     out = verify("", 0, capsys)
     assert "PASS  numpy" in out
+    assert "float64, 136 cases" in out
+    assert "float32, 136 cases" in out
     assert "fail 0   error 0   skip 0" in out
 
 
 def test_a_wrong_subject_does_not_conform(capsys: pytest.CaptureFixture[str]) -> None:
     """A gradient that is summed where the loss is averaged ends with 1, and is named."""
-    out = " ".join(verify("py:own:wrong --only digits-64-12-10/tanh/*", 1, capsys).split())
+    out = " ".join(verify("py:own:wrong --only */digits-16-6-10/tanh/*", 1, capsys).split())
     assert "FAIL py:own:wrong does not conform" in out
-    assert "db0 is 9 times the reference: summed over the 9 rows" in out
+    assert "db0 is 3 times the reference: summed over the 3 rows" in out
 
 
 def test_a_crash_ends_its_case_only(capsys: pytest.CaptureFixture[str]) -> None:
     """Cases that raise are errors with their reason in one line; all others are judged."""
-    out = verify("py:own:crashing --only batch-7/*/float64", 1, capsys)
+    out = verify("py:own:crashing --only mlp/batch-7/*/float64", 1, capsys)
     assert "pass 9   fail 0   error 1   skip 0" in out
     assert "RuntimeError: no such kernel" in out
 
 
 def test_too_few_cases(capsys: pytest.CaptureFixture[str]) -> None:
     """Nothing judged is no pass: 3, also where fewer cases were judged than --require asks."""
-    assert "later" in verify("py:own:lazy --only batch-7/*", 3, capsys)
-    verify("--only batch-7/* --require 11", 3, capsys)
-    verify("--only batch-7/* --require 10", 0, capsys)
+    assert "later" in verify("py:own:lazy --only mlp/batch-7/*", 3, capsys)
+    verify("--only mlp/batch-7/* --require 21", 3, capsys)
+    verify("--only mlp/batch-7/* --require 20", 0, capsys)
 
 
 def test_a_stale_expectation(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """An expected failure that passes ends with 5, and is named."""
-    case = "batch-7/gelu/cross_entropy/float32"
+    case = "mlp/batch-7/gelu/cross_entropy/float64"
     expect(monkeypatch, {case: {"loss": 1.0}})
-    out = verify("--only batch-7/*", 5, capsys)
+    out = verify("--only mlp/batch-7/*", 5, capsys)
     assert f"STALE known: {case} loss passes now" in " ".join(out.split())
-    assert "STALE" not in verify("--only batch-1/*", 0, capsys)
+    assert "STALE" not in verify("--only mlp/batch-1/*", 0, capsys)
 
 
 @pytest.mark.parametrize(
     ("name", "tensor"),
-    [("no-such-case/float32", "loss"), ("batch-7/gelu/cross_entropy/float64", "z9")],
+    [("no-such-case/float32", "loss"), ("mlp/batch-7/gelu/cross_entropy/float64", "z9")],
 )
 def test_an_expectation_of_nothing(
     name: str, tensor: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """An id or a tensor that does not exist ends with 5, whichever cases are run."""
     expect(monkeypatch, {name: {tensor: 1.0}})
-    out = verify("--only batch-1/* --jsonl out.jsonl", 5, capsys)
+    out = verify("--only mlp/batch-1/* --jsonl out.jsonl", 5, capsys)
     assert f"STALE known: {name} {tensor} does not exist" in " ".join(out.split())
     *_, summary = map(json.loads, Path("out.jsonl").read_text().splitlines())
     assert (summary["status"], summary["unknown"]) == (5, {"known": [f"{name} {tensor}"]})
-    expect(monkeypatch, {"batch-7/gelu/cross_entropy/float64": {"loss": 1.0}})
-    verify("--only batch-1/*", 0, capsys)
+    expect(monkeypatch, {"mlp/batch-7/gelu/cross_entropy/float64": {"loss": 1.0}})
+    verify("--only mlp/batch-1/*", 0, capsys)
 
 
 def expect(monkeypatch: pytest.MonkeyPatch, failing: dict[str, dict[str, float]]) -> None:
@@ -121,15 +124,17 @@ def expect(monkeypatch: pytest.MonkeyPatch, failing: dict[str, dict[str, float]]
 
 def test_a_subject_chooses_its_arithmetic(capsys: pytest.CaptureFixture[str]) -> None:
     """Declared float64 only, a subject is asked in float64 only."""
-    out = verify("py:own:only64 --only batch-7/*", 0, capsys)
+    out = verify("py:own:only64 --only mlp/batch-7/*", 0, capsys)
     assert "float64, 10 cases" in out
     assert "float32" not in out
 
 
 def test_the_arithmetic_can_be_chosen(capsys: pytest.CaptureFixture[str]) -> None:
     """--arithmetic limits the run, and may be repeated."""
-    assert "float64" not in verify("py:own:right --arithmetic float32 --only batch-7/*", 0, capsys)
-    both = "py:own:right --arithmetic float64 --arithmetic float32 --only batch-7/*"
+    assert "float64" not in verify(
+        "py:own:right --arithmetic float32 --only mlp/batch-7/*", 0, capsys
+    )
+    both = "py:own:right --arithmetic float64 --arithmetic float32 --only mlp/batch-7/*"
     assert "pass 20" in verify(both, 0, capsys)
 
 
@@ -143,9 +148,11 @@ def test_the_cases_can_be_listed(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_json_lines(capsys: pytest.CaptureFixture[str]) -> None:
     """--jsonl writes a header, a line per tensor, and the summary with the exit status."""
-    verify("py:own:wrong --jsonl out.jsonl --only batch-7/tanh/*", 1, capsys)
+    verify("py:own:wrong --jsonl out.jsonl --only mlp/batch-7/tanh/*", 1, capsys)
     header, *results, summary = map(json.loads, Path("out.jsonl").read_text().splitlines())
     assert (header["kind"], header["subject"], header["cases"]) == ("header", "py:own:wrong", 2)
+    corpus = load("mlp")
+    assert (header["corpus"], header["corpus_sha256"]) == (corpus.version, corpus.sha256)
     assert {r["tensor"] for r in results if r["verdict"] == "fail"} == {"db0"}
     assert (summary["kind"], summary["status"], summary["cases"]["fail"]) == ("summary", 1, 2)
 
@@ -168,13 +175,19 @@ def test_an_interrupted_run_leaves_no_file(
         ("py:nope:run", "module 'nope' must be importable; got ModuleNotFoundError: No module nam"),
         ("py:own:nope", "module 'own' must have an object 'nope'; got no such name; "),
         ("--arithmetic float65", "--arithmetic must be one of float32, float64; got 'float65'; "),
-        ("--arithmetic float64", "--arithmetic must be one that numpy declares: float32; got 'flo"),
+        (
+            "py:own:only64 --arithmetic float32",
+            "--arithmetic must be one that py:own:only64 declares: float64; got 'float32'; leave",
+        ),
         ("py:own:of_half", "py:own:of_half must declare float32 or float64; got float16; "),
-        ("--only nope", "--only must match the id of a case, such as digits-64-12-10/"),
+        ("--only nope", "--only must match the id of a case, such as mlp/digits-16-5"),
         ("--require x", "argument --require: invalid int value: 'x'; see mlp-ref verify --help"),
         ("--require 0", "--require must be 1 or more; got 0; a run that judged nothing proves "),
         ("--require -3", "--require must be 1 or more; got -3; a run that judged nothing proves "),
-        ("--only batch-1/* --jsonl no/x", "'no/x' must be a file that can be written; got 'No suc"),
+        (
+            "--only mlp/batch-1/* --jsonl no/x",
+            "'no/x' must be a file that can be written; got 'No suc",
+        ),
     ],
 )
 def test_bad_input_is_refused_in_one_line(

@@ -99,7 +99,7 @@ def test_a_threshold_of_20_fails_exactly_where_it_is_expected() -> None:
 def test_the_largest_deviation_is_that_of_the_cause(name: str) -> None:
     """What is expected is what the threshold gives, rounded up to two digits and no further."""
     (known,) = expectations_of("torch")
-    answer, expected = threshold_of_20(**CASES[name].question()), CASES[name].expected()
+    answer, expected = threshold_of_20(**CASES[name].question()), CASES[name].whole()
     for tensor, most in known.failing[name].items():
         error = np.abs(answer[tensor] - expected[tensor].value).max()
         digit = 10.0 ** (np.floor(np.log10(error)) - 1)
@@ -142,8 +142,8 @@ def test_an_expected_tensor_that_fails_otherwise_is_unexpected(name: str, how: s
 
 def test_the_largest_expected_error_is_excused_and_the_next_number_is_not() -> None:
     """The deviation plus the bound of rounding, and not one unit in the last place more."""
-    case = CASES["points-moderate/tanh/float64"]
-    expected = case.expected()["db1"]
+    case = CASES["mlp/points-moderate/tanh/float64"]
+    expected = case.whole()["db1"]
     value, allowed = float(expected.value[0]), float(expected.allowed[0])
     known = Expectation("known", "mine", "1", "1", ".", {case.id: {"db1": 1.0}})
     most = value + (1.0 + allowed)
@@ -161,9 +161,9 @@ def test_the_largest_expected_error_is_excused_and_the_next_number_is_not() -> N
 
 def test_what_no_case_has_is_unknown() -> None:
     """An id or a tensor that does not exist would excuse nothing and never be noticed."""
-    case = CASES["points-moderate/tanh/float64"]
-    failing = {case.id: {"a0": 1.0, "z9": 1.0}, "points-moderate/cosine/float64": {"a0": 1.0}}
+    case = CASES["mlp/points-moderate/tanh/float64"]
+    failing = {case.id: {"a0": 1.0, "z9": 1.0}, "mlp/points-moderate/cosine/float64": {"a0": 1.0}}
     known = Expectation("known", "mine", "1", "1", ".", failing)
-    unknown = [f"{case.id} z9", "points-moderate/cosine/float64 a0"]
+    unknown = [f"{case.id} z9", "mlp/points-moderate/cosine/float64 a0"]
     assert known.unknown(CASES.values()) == unknown
     assert known.unknown([]) == [f"{case.id} a0", *unknown]

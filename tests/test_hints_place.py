@@ -20,6 +20,9 @@ from wrong_networks import (
     wrong,
 )
 from wrong_networks import (
+    DEEP as D,
+)
+from wrong_networks import (
     DIGITS as N,
 )
 
@@ -36,20 +39,20 @@ def relu_at_zero(f: Any, z: Any, a: Any) -> Any:
 @pytest.mark.parametrize(
     ("run", "name", "text"),
     [
-        (after(lambda t, q: np.full(len(q["x"]), t), "loss"), "batch-7/gelu",
+        (after(lambda t, q: np.full(len(q["x"]), t), "loss"), "mlp/batch-7/gelu",
          "The loss is the mean, one number; the subject returns one per row or entry."),
-        (after(lambda t, q: t[None, None], "loss"), "batch-7/gelu",
+        (after(lambda t, q: t[None, None], "loss"), "mlp/batch-7/gelu",
          "The loss is one number: a scalar, or an array of shape ()."),
-        (after(lambda t, q: t[None], "db"), "batch-7/gelu",
-         "db1 must be summed over the rows to (4,); keepdims keeps an axis too many."),
-        (after(lambda t, q: np.stack([t] * 7), "db"), "batch-7/gelu",
+        (after(lambda t, q: t[None], "db"), "mlp/batch-7/gelu",
+         "db1 must be summed over the rows to (2,); keepdims keeps an axis too many."),
+        (after(lambda t, q: np.stack([t] * 7), "db"), "mlp/batch-7/gelu",
          "db1 must be summed over the 7 rows."),
-        (after(lambda t, q: t.T, "z1"), "batch-7/gelu",
+        (after(lambda t, q: t.T, "z1"), "mlp/batch-7/gelu",
          ("Shapes follow from the layout: rows are samples, x is (n, n_in), W is (n_in, n_out) and "
           "z = x W + b.")),
         (after(lambda t, q: t.astype("f8"), "a"), N + "relu/cross_entropy/float32",
          "The arrays of the case are float32; something turns them into float64."),
-        (after(lambda t, q: t.tolist(), "a"), "batch-7/gelu",
+        (after(lambda t, q: t.tolist(), "a"), "mlp/batch-7/gelu",
          "Return NumPy arrays: np.asarray(a), or a.detach().numpy() of a PyTorch tensor."),
     ],
 )  # fmt: skip
@@ -61,46 +64,46 @@ def test_what_cannot_be_compared_is_put_right(run: Run, name: str, text: str) ->
 @pytest.mark.parametrize(
     ("run", "name", "text"),
     [
-        (after(elsewhere, "z0"), "batch-7/gelu",
+        (after(elsewhere, "z0"), "mlp/batch-7/gelu",
          "What goes into layer 0 is right; look at its product and bias."),
-        (after(elsewhere, "a0"), "batch-7/gelu", "z0 is right; look at the value of gelu."),
-        (after(lambda t, q: t * t.dtype.type(1.5), "loss"), N + "gelu/squared_error/float64",
+        (after(elsewhere, "a0"), "mlp/batch-7/gelu", "z0 is right; look at the value of gelu."),
+        (after(lambda t, q: t * t.dtype.type(1.5), "loss"), D + "gelu/squared_error/float64",
          "The forward pass is right; look at squared_error: the loss itself."),
-        (after(elsewhere, "g"), N + "gelu/cross_entropy/float64",
+        (after(elsewhere, "g"), D + "gelu/cross_entropy/float64",
          ("The forward pass is right; look at cross_entropy: its gradient with respect to the "
           "output.")),
-        (after(elsewhere, "dW1"), "batch-7/gelu",
+        (after(elsewhere, "dW1"), "mlp/batch-7/gelu",
          "All up to g is right; look at dW1 = a0^T delta."),
-        (wrong(slope=relu_at_zero), "zero/relu/float64",
+        (wrong(slope=relu_at_zero), "mlp/zero/relu/float64",
          ("All up to dW1 is right; look at the product with W1 transposed, or the derivative of "
           "relu in layer 0, or dW0 = x^T delta.")),
-        (after(elsewhere, "db0"), "batch-7/gelu",
+        (after(elsewhere, "db0"), "mlp/batch-7/gelu",
          "dW0 is right; db0 is the sum of the same delta over the rows."),
-        (wrong(back=lambda delta, W: delta @ W), "logits-close/cross_entropy/soft/float64",
+        (wrong(back=lambda delta, W: delta @ W), "mlp/logits-close/cross_entropy/soft/float64",
          "Every parameter gradient is right; look at the product with W0 transposed."),
-        (wrong(value=lambda f, z: 2 * f.value(z)), "batch-7/gelu",
+        (wrong(value=lambda f, z: 2 * f.value(z)), "mlp/batch-7/gelu",
          "a0 is 2 times the reference. z0 is right; look at the value of gelu."),
-        (times(lambda q: 2, "dW0"), N + "relu/squared_error/float64",
+        (times(lambda q: 2, "dW0"), D + "relu/squared_error/float64",
          ("dW0 is 2 times the reference. All up to dW1 is right; look at the product with W1 "
           "transposed, or the derivative of relu in layer 0, or dW0 = x^T delta.")),
-        (times(lambda q: 1 / 90, "dx"), N + "relu/squared_error/float64",
-         ("dx is 1/90 times the reference. Every parameter gradient is right; look at the product "
+        (times(lambda q: 1 / 30, "dx"), D + "relu/squared_error/float64",
+         ("dx is 1/30 times the reference. Every parameter gradient is right; look at the product "
           "with W0 transposed.")),
-        (after(lambda t, q: t * np.nan, "loss"), N + "relu/squared_error/float64",
+        (after(lambda t, q: t * np.nan, "loss"), D + "relu/squared_error/float64",
          ("NaN in the loss. The forward pass is right; look at squared_error: the loss itself.")),
-        (after(lambda t, q: np.full_like(t, np.inf), "dx"), "exact-64-37-16/relu/float64",
+        (after(lambda t, q: np.full_like(t, np.inf), "dx"), "mlp/exact-13-7-4/relu/float64",
          "inf in dx. Every parameter gradient is right; look at the product with W0 transposed."),
-        (after(lambda t, q: t * np.nan, "a0"), "points-huge/relu/float64",
+        (after(lambda t, q: t * np.nan, "a0"), "mlp/points-tails/relu/float64",
          "NaN in a0. z0 is right; look at the value of relu."),
-        (after(lambda t, q: t * np.nan, "a0"), "points-moderate/silu/float64",
+        (after(lambda t, q: t * np.nan, "a0"), "mlp/points-moderate/silu/float64",
          "NaN in a0. z0 is right; look at the value of silu."),
-        (after(lambda t, q: t * np.nan, "loss"), N + "relu/cross_entropy/float64",
+        (after(lambda t, q: t * np.nan, "loss"), D + "relu/cross_entropy/float64",
          "NaN in the loss. The forward pass is right; look at cross_entropy: the loss itself."),
-        (after(lambda t, q: t * np.nan, "g"), "logits-close/binary_cross_entropy/hard/float64",
+        (after(lambda t, q: t * np.nan, "g"), "mlp/logits-close/binary_cross_entropy/hard/float32",
          ("NaN in g. The forward pass is right; look at binary_cross_entropy: its gradient with "
           "respect to the output.")),
         (wrong(value=lambda f, z: np.where(z > 20, z, f.value(z))),
-         "points-above-20/softplus/float64", "z0 is right; look at the value of softplus."),
+         "mlp/points-above-20/softplus/float64", "z0 is right; look at the value of softplus."),
     ],
 )  # fmt: skip
 def test_an_unknown_mistake_is_located(run: Run, name: str, text: str) -> None:
@@ -115,13 +118,13 @@ def test_a_place_is_not_claimed_without_the_tensors_before_it() -> None:
 
     def run(**question: Any) -> Answer:
         answer = after(elsewhere, "dW")(**question)
-        return {name: answer[name] for name in ("dW1", "dW0", "loss")}
+        return {name: answer[name] for name in ("dW2", "dW0", "loss")}
 
-    assert hint(run, N + "gelu/squared_error/float64") == (
-        "To see where it begins, return z0 a0 z1 a1 g too: they come before dW1."
+    assert hint(run, D + "gelu/squared_error/float64") == (
+        "To see where it begins, return z0 a0 z1 a1 z2 a2 g too: they come before dW2."
     )
-    run = only(after(elsewhere, "dx"), "z", "a", "g", "dW", "db0", "dx")
-    assert hint(run, N + "gelu/squared_error/float64") == (
+    run = only(after(elsewhere, "dx"), "z", "a", "g", "dW", "db0", "db2", "dx")
+    assert hint(run, D + "gelu/squared_error/float64") == (
         "To see where it begins, return db1 too: it comes before dx."
     )
 
@@ -129,7 +132,7 @@ def test_a_place_is_not_claimed_without_the_tensors_before_it() -> None:
 def test_an_overflow_is_not_claimed_without_the_tensors_before_it() -> None:
     """A loss that is NaN may come from any layer: only the loss is returned, a0 overflows."""
     run = only(wrong(value=naive), "loss")
-    assert hint(run, "points-huge/sigmoid/float64") == (
+    assert hint(run, "mlp/points-tails/sigmoid/float64") == (
         "NaN in the loss. To see where it begins, return z0 a0 z1 a1 too: they come before loss."
     )
 
@@ -145,7 +148,7 @@ def test_nothing_before_is_called_right_that_fails_as_expected(
     failing: tuple[str, ...], text: str
 ) -> None:
     """An expected failure is one: what comes after it is not told to be its own mistake."""
-    case = CASES[N + "gelu/squared_error/float64"]
+    case = CASES[D + "gelu/squared_error/float64"]
     known = Expectation("known", "mine", "1", "1", ".", {case.id: dict.fromkeys(failing, 1.0)})
     run = after(elsewhere, *failing, "dW1")
     assert run_case(Subject("mine", run, (), {}), case, (known,)).hint == text

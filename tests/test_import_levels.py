@@ -24,7 +24,7 @@ LEVELS = (
     ("activations", "dense", "softmax"),
     ("losses", "parameters"),
     ("model", "optimizers"),
-    ("bounds", "datasets", "storage", "training"),
+    ("bounds", "corpus", "datasets", "storage", "training"),
     ("__init__", "gradcheck"),
     ("certify", "faults", "subjects"),
     ("gate",),

@@ -212,6 +212,7 @@ def test_ulps_and_digits_by_hand(got: float, expected: Bounded, ulp: float, digi
     """In float32 one ULP of 1 is 2^-23, of 1000 2^-14; digits count the radius as error."""
     result = judged([got], expected, FLOAT32)
     assert (result.ulp, result.digits) == (ulp, digits)
+    assert not np.signbit(result.digits)
 
 
 def test_inconclusive_entries_are_those_that_a_zero_would_pass() -> None:

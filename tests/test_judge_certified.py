@@ -119,6 +119,8 @@ def test_the_checksum_tells_about_the_rest() -> None:
         result = judged(wrong, expected)
         assert result.verdict == "fail"
         assert result.reason == "one of the 297 entries that are not stored: wrong checksum"
+        assert (result.entries, result.failed, result.index) == (300, 1, ())
+        assert np.isnan([result.got, result.error, result.ratio]).all()
     square = np.arange(324.0).reshape(18, 18)
     assert judged(square.T.copy(), in_part(square)).verdict == "fail"
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import os
 import re
 import subprocess
 import sys
@@ -65,7 +67,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_the_wheel_holds_the_package_and_nothing_else(built: Path) -> None:
-    """Every module, py.typed and the data are in the wheel; tests and caches are not."""
+    """Every module, py.typed, data and vectors are in the wheel; tests and caches are not."""
     (wheel,) = built.glob("*.whl")
     with zipfile.ZipFile(wheel) as archive:
         names = {n for n in archive.namelist() if ".dist-info/" not in n}
@@ -78,7 +80,10 @@ def test_the_wheel_holds_the_package_and_nothing_else(built: Path) -> None:
         for path in package.rglob("*")
         if path.is_file() and "__pycache__" not in path.parts
     }
+    vectors = ROOT / "conformance" / "vectors"
+    expected |= {f"mlp_ref/vectors/{path.name}" for path in vectors.iterdir()}
     assert names == expected
+    assert "mlp_ref/vectors/MANIFEST.json" in names
     assert {"mlp_ref/py.typed", "mlp_ref/data/digits.npz", "mlp_ref/data/README.md"} <= names
     assert len(licenses) == 1
     assert re.search(rf"^Version: {VERSION}$", metadata, re.MULTILINE)
@@ -92,5 +97,35 @@ def test_the_sdist_can_be_tested(built: Path) -> None:
         names = {name.partition("/")[2] for name in archive.getnames()}
     wanted = {"LICENSE", "README.md", "CHANGELOG.md", "CITATION.cff", "tox.ini", "pyproject.toml"}
     wanted |= {"mlp_ref/__init__.py", "tests/test_package.py", ".ci/run"}
+    wanted |= {f"conformance/{name}" for name in ("README.md", "ids.txt", "vectors/MANIFEST.json")}
     assert wanted <= names
     assert not any("__pycache__" in name or name.startswith(".tox") for name in names)
+
+
+def test_the_corpus_is_cited_with_its_own_version_and_licence() -> None:
+    """CITATION.cff names the corpus that is in the repository, under CC0-1.0."""
+    manifest = json.loads(read("conformance/vectors/MANIFEST.json"))
+    (entry,) = re.findall(r"certified values.*?(?=\n  - )", read("CITATION.cff"), re.DOTALL)
+    assert f'version: "{manifest["corpus"]}"' in entry
+    assert f"license: {manifest['licence']}\n" in entry
+
+
+@pytest.mark.slow
+def test_an_installed_wheel_finds_its_vectors(built: Path, tmp_path: Path) -> None:
+    """Far from the repository, the corpus in the wheel is found, whole, and cited."""
+    (wheel,) = built.glob("*.whl")
+    with zipfile.ZipFile(wheel) as archive:
+        archive.extractall(tmp_path / "site")
+    program = (
+        "from mlp_ref.corpus import find, load; print(find()); print(len(load().records))\n"
+        "from mlp_ref.cli import main; raise SystemExit(main(['cite']))"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(tmp_path / "site")}
+    done = subprocess.run(
+        [sys.executable, "-P", "-c", program], cwd=tmp_path, env=environment, check=True,
+        capture_output=True, text=True,
+    )  # fmt: skip
+    folder, cases, *cited = done.stdout.splitlines()
+    assert Path(folder) == tmp_path / "site" / "mlp_ref" / "vectors"
+    assert int(cases) == json.loads(read("conformance/vectors/MANIFEST.json"))["cases"]
+    assert "@software{mlp_ref," in cited

@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from math import inf, nan
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
 import mlp_ref
+from mlp_ref.corpus import Corpus
 from mlp_ref.gate.cases import build_cases
 from mlp_ref.gate.expectations import Expectation
 from mlp_ref.gate.judge import Result, Verdict
@@ -19,7 +21,7 @@ from mlp_ref.gate.run import CaseReport, Summary, run_case
 from mlp_ref.subjects import Subject
 from mlp_ref.subjects.numpy_subject import run as right
 
-CASE = next(case for case in build_cases() if case.id.startswith("batch-7/gelu/"))
+CASE = next(case for case in build_cases() if case.id.startswith("mlp/batch-7/gelu/"))
 NUMBERS = ("got", "expected", "error", "bound", "ratio", "ulp", "digits")
 
 
@@ -32,6 +34,7 @@ def run(**question: Any) -> Any:
     return answer | {"loss": answer["loss"] * nan, "dx": answer["dx"].astype("f2")}
 
 
+CORPUS = Corpus("2026.1", "0123456789abcdef" * 4, (), Path())
 SUBJECT = Subject("mine", run, ("float32",), {"mine": "1.2"})
 FAILING = {CASE.id: {"db1": 9.0, "db0": 9.0, "dx": 9.0, "dW0": 9.0}}
 KNOWN = Expectation("known", "mine", "1.2", "measured", "because", FAILING)
@@ -52,13 +55,14 @@ def parse(line: str) -> dict[str, Any]:
 
 
 def test_the_header_says_what_was_judged() -> None:
-    """Subject, versions, arithmetics and the number of cases that follow."""
-    header = parse(header_line(SUBJECT, ("float32",), 17))
+    """Subject, versions, corpus, arithmetics and the number of cases that follow."""
+    header = parse(header_line(SUBJECT, CORPUS, ("float32",), 17))
     assert {key: header[key] for key in ("kind", "format", "subject", "cases")} == {
         "kind": "header", "format": 1, "subject": "mine", "cases": 17,
     }  # fmt: skip
     assert header["versions"] == {"mine": "1.2"}
     assert header["arithmetics"] == ["float32"]
+    assert (header["corpus"], header["corpus_sha256"]) == (CORPUS.version, CORPUS.sha256)
     assert header["mlp_ref"] == mlp_ref.__version__
     assert header["numpy"] == np.__version__
 

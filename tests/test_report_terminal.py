@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from io import StringIO
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from rich.console import Console
 
 import mlp_ref
 from mlp_ref.activations import IDENTITY
+from mlp_ref.corpus import Corpus
 from mlp_ref.gate.cases import Case, build_cases
 from mlp_ref.gate.expectations import Expectation
 from mlp_ref.gate.report_terminal import Tally, render
@@ -24,10 +26,12 @@ from mlp_ref.subjects import Subject
 from mlp_ref.subjects.numpy_subject import run as right
 
 CASES = list(build_cases())
-CASE = next(case for case in CASES if case.id == "digits-64-12-10/tanh/cross_entropy/float64")
+CASE = next(c for c in CASES if c.id == "mlp/digits-16-5-4-10/tanh/cross_entropy/float64")
+CORPUS = Corpus("2026.1", "0123456789abcdef" * 4, (), Path())
 HUGE = replace(
     CASE, id="huge", model=MLP((1, 1), (IDENTITY,)), x=np.zeros((1, 1)), target=np.zeros((1, 1)),
     params=Params.from_layers([(np.zeros((1, 1)), np.full(1, 1.2e154))]), loss=SQUARED_ERROR,
+    certified={},
 )  # fmt: skip
 Run = Callable[..., Any]
 
@@ -47,7 +51,7 @@ def report(
         summary.add(outcome)
         tally.add(outcome)
     file = StringIO()
-    Console(width=80, file=file).print(render(subject, tally, summary))
+    Console(width=80, file=file).print(render(subject, CORPUS, tally, summary))
     lines = file.getvalue().splitlines()
     assert max(map(len, lines)) <= 80
     return "\n".join(" ".join(line.split()) for line in lines)
@@ -75,7 +79,8 @@ def raises(error: BaseException) -> Run:
 def test_a_passing_run() -> None:
     """One table per arithmetic, every denominator, and one word for the verdict."""
     text = report(right, CASES, versions={"mine": "1.2"})
-    assert f"mlp-ref {mlp_ref.__version__} judges mine 1.2 in float32 and float64" in text
+    assert f"mlp-ref {mlp_ref.__version__} judges mine 1.2 in float64 and float32\n" in text
+    assert "\nby corpus 2026.1, sha256 0123456789ab\n" in text
     for arithmetic in ("float32", "float64"):
         assert f"\n{arithmetic}, {len(CASES) // 2} cases\n" in text
     assert "tensor passed worst entry error bound error/bound ULP digits" in text
@@ -92,9 +97,9 @@ def test_a_passing_run() -> None:
 def test_a_failing_case_is_shown_from_its_origin() -> None:
     """Tensor, index, got, expected, error against bound, ULP, digits, what is wrong too, a hint."""
     text = report(doubled("a0", "z1"))
-    expected = CASE.expected()["a0"].value
-    assert f"FAIL {CASE.id}\ncase 9 real digits, one hidden layer\nfirst wrong a0[" in text
-    assert "]: 108 of 108 entries outside the bound\ngot " in text
+    expected = CASE.expected()["a0"].hi
+    assert f"FAIL {CASE.id}\ncase {CASE.note}\nfirst wrong a0[" in text
+    assert "]: 15 of 15 entries outside the bound\ngot " in text
     assert any(f"\nexpected {float(value)!r}\nerror " in text for value in expected.flat)
     assert " x the bound " in text
     assert " ULP, 0.0 digits\nwrong too z1\nhint a0 is 2 times the reference. z0 is right; " in text
@@ -113,9 +118,9 @@ def test_a_nan_and_a_bound_of_zero_are_readable() -> None:
     assert "error not finite, where the bound is " in text
     text = report(lambda **q: {"loss": np.float64(-1.7e308)}, [HUGE])
     assert "error beyond the largest float64, where the bound is " in text
-    text = report(lambda **q: {"z0": np.full((9, 12), -np.inf)})
+    text = report(lambda **q: {"z0": np.full((3, 5), -np.inf)})
     assert "error not finite, where the bound is " in text
-    exact = next(case for case in CASES if case.id == "exact-64-37-16/relu/float64")
+    exact = next(case for case in CASES if case.id == "mlp/exact-13-7-4/relu/float64")
     assert " = inf x the bound 0; " in report(doubled("loss"), [exact])
 
 
@@ -126,11 +131,30 @@ def test_a_tensor_that_cannot_be_compared() -> None:
         return {name: np.asarray(t).tolist() for name, t in right(**question).items()}
 
     text = report(run)
-    assert "first wrong z0: must be a NumPy array of shape (9, 12); got list\nwrong too" in text
-    assert "\nz 0/2 z0 - - - - -\n" in text
+    assert "first wrong z0: must be a NumPy array of shape (3, 5); got list\nwrong too" in text
+    assert "\nz 0/3 z0 - - - - -\n" in text
     assert "hint Return NumPy arrays" in text
     many = report(run, [replace(CASE, id=f"case-{k}") for k in range(8)])
-    assert "FAIL case-7 z0 must be a NumPy array of shape (9, 12); got list" in many
+    assert "FAIL case-7 z0 must be a NumPy array of shape (3, 5); got list" in many
+
+
+def test_a_wrong_checksum_has_a_reason_and_no_numbers() -> None:
+    """Nobody knows which entry is wrong; what is stored is right."""
+    wide = next(case for case in CASES if case.id == "mlp/exact-37-129-65-8/relu/float64")
+    q = wide.certified["dW0"]
+    unseen = min({*range(37 * 129)} - {*q.index.tolist()})
+
+    def run(**question: Any) -> Any:
+        answer = dict(right(**question))
+        answer["dW0"].flat[unseen] += 1
+        return answer
+
+    text = report(run, [wide])
+    wrong = (
+        f"dW0: one of the {37 * 129 - len(q.index):,} entries that are not stored: wrong checksum"
+    )
+    assert f"first wrong {wrong}\nhint All up to dW1 is right; " in text
+    assert "\ndW 2/3 dW0 - - - - -\n" in text
 
 
 def test_many_failures_get_a_line_each_and_their_hints_are_counted() -> None:
@@ -174,7 +198,8 @@ def test_too_few_cases(require: int) -> None:
 
 def test_nothing_at_all() -> None:
     """No case is no pass."""
-    assert "judges mine in no arithmetic\n\nTOO FEW mine" in report(right, [])
+    assert "sha256 0123456789ab\n\nTOO FEW mine" in report(right, [])
+    assert "judges mine in no arithmetic\nby corpus 2026.1" in report(right, [])
 
 
 KNOWN = Expectation(

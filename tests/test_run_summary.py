@@ -36,7 +36,7 @@ def test_every_case_and_tensor_is_counted_once() -> None:
     total, n = summary(right, wrong_loss, without_loss, *stop), len(CASE.tensors)
     assert total.cases == {"pass": 2, "fail": 1, "error": 1, "skip": 1}
     assert total.tensors == {"pass": 3 * n - 2, "fail": 1, "error": n, "skip": n + 1}
-    entries = sum(bounded.value.size for bounded in CASE.expected().values())
+    entries = sum(q.hi.size for q in CASE.expected().values())
     assert total.entries == 3 * entries - 1
     assert (total.judged, total.status) == (3, 1)
 

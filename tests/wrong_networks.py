@@ -18,7 +18,9 @@ Answer = dict[str, Any]
 Run = Callable[..., Answer]
 
 CASES = {case.id: case for case in build_cases()}
-DIGITS = "digits-64-12-10/"  # 9 rows, 10 outputs
+# 3 rows, 10 outputs
+DIGITS = "mlp/digits-16-6-10/"  # in float32, labels
+DEEP = "mlp/digits-16-5-4-10/"  # in float64, probabilities
 
 
 def network(

@@ -16,7 +16,9 @@ from flint import arb, arb_series, ctx
 
 from mlp_ref.checks import InputError
 
-__all__ = ["Balls", "Jet", "Undecided", "derivatives", "working_precision"]
+__all__ = [
+    "Balls", "Exp", "Jet", "OnePlusExp", "Tanh", "Undecided", "derivatives", "working_precision",
+]  # fmt: skip
 
 
 class Undecided(InputError):

@@ -20,7 +20,7 @@ from mlp_ref.certify.balls import ball, balls, elementwise, row_derivatives
 from mlp_ref.certify.definitions import ROW_LOSSES, log_softmax, softmax
 from mlp_ref.certify.jets import Jet
 
-__all__ = ["EXACT"]
+__all__ = ["EXACT", "loss_and_gradient", "network", "step"]
 
 Parameters = Mapping[str, Any]
 Inputs = Mapping[str, Array]

@@ -152,7 +152,7 @@ def judge_certified(
     hi, low = expected.hi.reshape(-1).copy(), expected.low.reshape(-1).copy()
     for k, allowed in expected.sets.items():
         with np.errstate(invalid="ignore"):
-            nearest = min(allowed, key=lambda x, k=k: abs(float(stored[k]) - x))
+            nearest = allowed[int(np.argmin(np.abs(np.array(allowed) - stored[k])))]
         if nearest != hi[k]:
             hi[k], low[k] = nearest, 0.0
     bound = expected.bounds[arithmetic.name].reshape(-1)
@@ -169,7 +169,9 @@ def judge_certified(
     if float(weights @ numbers.astype(np.float64)) == expected.checksum:
         return result
     reason = f"one of the {whole - len(stored):,} entries that are not stored: wrong checksum"
-    return replace(result, verdict=Verdict.FAIL, reason=reason, failed=1)
+    return Result(  # without the numbers of an entry that is right
+        tensor, Verdict.FAIL, reason, entries=whole, failed=1, inconclusive=result.inconclusive
+    )
 
 
 def _accuracy(value: Any, error: Any, radius: Any, arithmetic: Arithmetic) -> tuple[float, float]:
@@ -183,4 +185,4 @@ def _accuracy(value: Any, error: Any, radius: Any, arithmetic: Arithmetic) -> tu
     most = arithmetic.precision * log10(2)
     relative = unproven / size if size else unproven
     digits = -log10(relative) if relative > 0 else inf
-    return ulp, min(max(digits, 0.0), most)
+    return ulp, min(max(0.0, digits), most)  # of 0 and -0 the first

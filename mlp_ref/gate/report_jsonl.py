@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from mlp_ref import __version__
+from mlp_ref.corpus import Corpus
 from mlp_ref.gate.judge import Verdict
 from mlp_ref.gate.run import CaseReport, Summary
 from mlp_ref.subjects import Subject
@@ -25,13 +26,15 @@ __all__ = ["header_line", "result_lines", "summary_line"]
 _NUMBERS = ("got", "expected", "error", "bound", "ratio", "ulp", "digits")
 
 
-def header_line(subject: Subject, arithmetics: tuple[str, ...], cases: int) -> str:
+def header_line(subject: Subject, corpus: Corpus, arithmetics: tuple[str, ...], cases: int) -> str:
     """What was judged, by what, and how many cases follow."""
     return _line(
         {
             "kind": "header",
             "format": 1,
             "mlp_ref": __version__,
+            "corpus": corpus.version,
+            "corpus_sha256": corpus.sha256,
             "subject": subject.name,
             "versions": dict(subject.versions),
             "arithmetics": list(arithmetics),

@@ -16,6 +16,7 @@ from rich.table import Table
 from rich.text import Text
 
 from mlp_ref import __version__
+from mlp_ref.corpus import Corpus
 from mlp_ref.gate.judge import Result, Verdict
 from mlp_ref.gate.run import CaseReport, Summary
 from mlp_ref.subjects import Subject
@@ -24,6 +25,7 @@ __all__ = ["Tally", "render"]
 
 _KINDS = ("z", "a", "loss", "g", "dW", "db", "dx")
 _IN_DETAIL = 6  # failing cases printed at length; every other one gets a line
+_OF_DIGEST = 12  # digits that tell one corpus from another
 
 
 @dataclass
@@ -71,9 +73,10 @@ class Tally:
             self.failing.append(report)
 
 
-def render(subject: Subject, tally: Tally, summary: Summary) -> Group:
+def render(subject: Subject, corpus: Corpus, tally: Tally, summary: Summary) -> Group:
     """Tables, failures, errors, skips and the verdict, to be printed at 80 columns or more."""
-    parts: list[RenderableType] = [_title(subject, tally)]
+    named = f"by corpus {corpus.version}, sha256 {corpus.sha256[:_OF_DIGEST]}"
+    parts: list[RenderableType] = [_title(subject, tally), Text(named)]
     for arithmetic, rows in tally.rows.items():
         parts += [Text(), Text(f"{arithmetic}, {_count(tally.cases[arithmetic], 'case')}", "bold")]
         compared = any(row.judged for row in rows.values())

@@ -7,7 +7,8 @@ A subject is one function that computes a case. It is called with keywords only:
     ``x``            (n, n_0), one sample per row
     ``target``       labels (n,) int64 or probabilities (n, C) for cross_entropy, else (n, C)
     ``activations``  one name per layer, out of identity, sigmoid, tanh, relu, leaky_relu, elu,
-                     softplus, silu, gelu, gelu_tanh
+                     softplus, silu, gelu, gelu_tanh; in vectors of one's own, the last may also
+                     be softmax or log_softmax, over the outputs of each row
     ``loss``         cross_entropy or binary_cross_entropy, both from logits, or squared_error
 
 Every array is float32 or float64 (labels apart); the subject answers in the same dtype, in a
@@ -25,10 +26,12 @@ that case, and the run goes on. A function attribute ``arithmetics``, such as ``
 limits the run to what the subject claims; without it float32 and float64 are asked for. For example
 
     def run(*, weights, biases, x, target, activations, loss):
-        if len(weights) > 1 or activations[0] != "identity" or loss != "squared_error":
-            raise NotImplementedError("linear regression only")
-        z = x @ weights[0] + biases[0]
-        return {"z0": z, "loss": np.mean((z - target) ** 2)}
+        if {*activations} != {"identity"} or loss != "squared_error":
+            raise NotImplementedError("linear layers and squared_error only")
+        answer, z = {}, x
+        for k in range(len(weights)):
+            z = answer[f"z{k}"] = z @ weights[k] + biases[k]
+        return answer | {"loss": np.mean((z - target) ** 2)}
 """
 
 from collections.abc import Callable, Mapping

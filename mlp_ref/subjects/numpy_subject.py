@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from mlp_ref.activations import ACTIVATIONS, IDENTITY
+from mlp_ref.activations import IDENTITY
 from mlp_ref.arithmetic import Array
 from mlp_ref.checks import require_matrix, require_same
 from mlp_ref.corpus.library import (
@@ -41,7 +41,7 @@ def run(
 ) -> Mapping[str, Any]:
     """Forward and backward by `MLP`, in the dtype of the arrays."""
     params = Params.from_layers(zip(weights, biases, strict=True))
-    model = MLP(params.sizes, tuple(ACTIVATIONS[name] for name in activations))
+    model = MLP(params.sizes, tuple(activation_of(name) for name in activations))
     return _network(model, params, x, loss, target)
 
 

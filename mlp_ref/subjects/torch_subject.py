@@ -37,6 +37,8 @@ def _runner(torch: Any) -> Callable[..., Mapping[str, Any]]:
         "silu": F.silu,
         "gelu": F.gelu,
         "gelu_tanh": lambda z: F.gelu(z, approximate="tanh"),
+        "softmax": lambda z: torch.softmax(z, dim=1),
+        "log_softmax": lambda z: torch.log_softmax(z, dim=1),
     }
     losses: dict[str, Callable[[Any, Any], Any]] = {
         "cross_entropy": F.cross_entropy,
