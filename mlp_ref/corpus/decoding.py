@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
-from math import prod
+from math import isfinite, prod
 from typing import Any, NoReturn
 
 import numpy as np
@@ -22,12 +22,13 @@ from mlp_ref.corpus.hexwords import DIGITS, from_hex, from_short
 from mlp_ref.corpus.names import REJECTS, parameter_kinds, tensors_of, unknown
 from mlp_ref.corpus.records import FLAGS, OPERATIONS, Certified, Generated, Record
 
-__all__ = ["parse_json", "read_cases"]
+__all__ = ["is_version", "parse_json", "read_cases"]
 
 _ARITHMETICS: Mapping[str, tuple[str, ...]] = {  # -> arithmetics of the stored bounds
     "float64": ("float64",), "float32": ("float64", "float32"),
 }  # fmt: skip
-_ID = re.compile(r"[a-z0-9_-]+(/[a-z0-9_-]+)+")
+_ID = re.compile(r"[A-Za-z0-9._-]+(/[A-Za-z0-9._-]+)+")
+_VERSION = re.compile(r"[0-9]{4}\.[1-9][0-9]*|own")
 _HEADER = {"format": int, "corpus": str, "operation": str, "notes": dict, "cases": list}
 _CASE = {
     "id": str, "note": str, "since": str, "difficulty": int, "flags": list, "arithmetic": str,
@@ -84,7 +85,7 @@ def _short(x: object) -> str:
 
 
 def parse_json(text: str, name: str) -> Any:
-    """JSON without duplicate keys and without NaN.
+    """JSON without duplicate keys, without NaN, and without numbers that overflow.
 
     Raises `InputError` if it is not.
     """
@@ -96,13 +97,21 @@ def parse_json(text: str, name: str) -> Any:
             raise ValueError(f"the key {max(keys, key=keys.count)!r} twice")
         return found
 
-    def refuse(text: str) -> NoReturn:
-        raise ValueError(f"{text}, which is not JSON")
+    def finite(text: str) -> float:
+        number = float(text)
+        if not isfinite(number):
+            raise ValueError(f"the number {text}")
+        return number
 
     try:
-        return json.loads(text, object_pairs_hook=once, parse_constant=refuse)
+        return json.loads(text, object_pairs_hook=once, parse_float=finite, parse_constant=finite)
     except (ValueError, RecursionError) as error:
         return _Place(name).refuse("must be JSON", str(error))
+
+
+def is_version(x: object) -> bool:
+    """Whether x is a version of a corpus: a year and a number, or ``own``."""
+    return isinstance(x, str) and _VERSION.fullmatch(x) is not None
 
 
 def read_cases(text: str, name: str) -> tuple[str, tuple[Record, ...]]:
@@ -117,6 +126,8 @@ def read_cases(text: str, name: str) -> tuple[str, tuple[Record, ...]]:
         place.refuse(f"must have format {FORMAT}; update mlp_ref for another", whole["format"])
     if operation not in OPERATIONS:
         place.refuse("must have a known operation", operation)
+    if not is_version(whole["corpus"]):
+        (place / "corpus").refuse("must be a version such as 2026.1, or own", whole["corpus"])
     records = tuple(_case(place, operation, case) for case in whole["cases"])
     ids = [record.id for record in records]
     if len(set(ids)) < len(ids):
@@ -136,7 +147,7 @@ def _case(file: _Place, operation: str, case: Any) -> Record:
     _require_words_about(place, operation, case)
     (place / "parameters").keys(parameters, parameter_kinds(operation, parameters))
     if odd := unknown(parameters):
-        (place / "parameters" / odd).refuse("must be known", parameters[odd])
+        (place / "parameters" / odd).refuse("must be known and possible", parameters[odd])
     named, expected = tensors_of(operation, parameters), case.get("expected", {})
     if set(case["inputs"]) != set(named.inputs):
         (place / "inputs").refuse(f"must be {', '.join(named.inputs)}", sorted(case["inputs"]))
@@ -146,17 +157,19 @@ def _case(file: _Place, operation: str, case: Any) -> Record:
     return Record(
         case["id"], operation, arithmetic, case["note"], case["difficulty"],
         tuple(case["flags"]), parameters,
-        {key: _input(place / key, x, arithmetic) for key, x in case["inputs"].items()},
+        {key: _input(place / key, x, _dtypes(case, key)) for key, x in case["inputs"].items()},
         {key: _expected(place / key, q, arithmetic) for key, q in expected.items()},
         case.get("rejects", ""), case["since"], case.get("provenance", {}),
     )  # fmt: skip
 
 
 def _require_words_about(place: _Place, operation: str, case: Mapping[str, Any]) -> None:
-    """Id, difficulty, flags, note and reason."""
+    """Id, version, difficulty, flags, note and reason."""
     name, end, flags = case["id"], f"/{case['arithmetic']}", case["flags"]
     if not (_ID.fullmatch(name) and name.startswith(f"{operation}/") and name.endswith(end)):
-        (place / "id").refuse(f"must be {operation}/...{end}", name)
+        (place / "id").refuse(f"must be of the form {operation}/...{end}", name)
+    if not is_version(case["since"]):
+        (place / "since").refuse("must be a version such as 2026.1, or own", case["since"])
     if not 1 <= case["difficulty"] <= 4:
         (place / "difficulty").refuse("must be 1, 2, 3 or 4", case["difficulty"])
     if not all(isinstance(f, str) and f in FLAGS for f in flags) or len(set(flags)) < len(flags):
@@ -165,24 +178,35 @@ def _require_words_about(place: _Place, operation: str, case: Mapping[str, Any])
         (place / "note").refuse("must be one line of ASCII", case["note"])
     if case.get("rejects", "shape") not in REJECTS:
         (place / "rejects").refuse(f"must be one of {', '.join(REJECTS)}", case["rejects"])
+    if "provenance" in case:
+        (place / "provenance").keys(case["provenance"], {"bits": int, "agreed": dict})
+        kinds = {"values": float, "derivatives": float}
+        (place / "provenance" / "agreed").keys(case["provenance"]["agreed"], {}, kinds)
 
 
 def _shape(place: _Place, shape: list[Any]) -> tuple[int, ...]:
     if len(shape) > 2 or any(type(n) is not int or n < 0 for n in shape):
         (place / "shape").refuse("must hold at most two sizes", shape)
-    if prod(shape) >= _LARGEST:
+    if max(prod(shape), *shape, 0) >= _LARGEST:  # also (0, n), which NumPy limits
         (place / "shape").refuse(f"must have less than {_LARGEST} entries", shape)
     return tuple(shape)
 
 
-def _input(place: _Place, x: Any, arithmetic: str) -> Array | Generated:
+def _dtypes(case: Mapping[str, Any], name: str) -> tuple[str, ...]:
+    """What an input may have: the arithmetic first, int64 for labels, anything to be rejected."""
+    arithmetic: str = case["arithmetic"]
+    others = DIGITS if "rejects" in case else ("int64",) if name == "target" else ()
+    return (arithmetic, *(dtype for dtype in others if dtype != arithmetic))
+
+
+def _input(place: _Place, x: Any, dtypes: tuple[str, ...]) -> Array | Generated:
     recipe = isinstance(x, dict) and "generator" in x
     place.keys(
         x, {"shape": list, "dtype": str} | ({"generator": dict} if recipe else {"words": str})
     )
     shape, dtype = _shape(place, x["shape"]), x["dtype"]
-    if dtype not in ((arithmetic,) if recipe else DIGITS):
-        (place / "dtype").refuse(f"must be {arithmetic if recipe else ', '.join(DIGITS)}", dtype)
+    if dtype not in (dtypes[:1] if recipe else dtypes):
+        (place / "dtype").refuse(f"must be {dtypes[0] if recipe else ' or '.join(dtypes)}", dtype)
     if recipe:
         return _generated(place / "generator", shape, x["generator"])
     return (place / "words").words(x["words"], dtype, prod(shape)).reshape(shape)
@@ -208,6 +232,8 @@ def _expected(place: _Place, q: Any, arithmetic: str) -> Certified:
         stored = (len(index),)
     if ("checksum" in q) != ("index" in q):
         place.refuse("index and checksum must stand together", sorted(q))
+    if not q.get("signed_zeros", True) or not q.get("sets", True):
+        place.refuse("signed_zeros and sets must be left out where there are none", sorted(q))
     names = _ARITHMETICS[arithmetic]
     (place / "bound").keys(q["bound"], dict.fromkeys(names, str))
 
@@ -218,12 +244,12 @@ def _expected(place: _Place, q: Any, arithmetic: str) -> Certified:
     radius = words("radius", q["radius"], "short")
     bounds = {name: words(f"bound {name}", q["bound"][name], "short") for name in names}
     _require_words(place, hi, low, radius)
-    checksum = q.get("checksum")
+    checksum, present = q.get("checksum"), range(size) if index is None else index.tolist()
     return Certified(
         shape, hi, low, radius, bounds, index,
         None if checksum is None
         else float((place / "checksum").words(checksum, "float64", 1)[0]),
-        {int(k): _set(place / "sets", k, x, size) for k, x in q.get("sets", {}).items()},
+        dict(_set(place / "sets", k, x, present) for k, x in q.get("sets", {}).items()),
         q.get("signed_zeros", False),
     )  # fmt: skip
 
@@ -244,9 +270,12 @@ def _index(place: _Place, index: list[Any], size: int) -> Array:
     return np.array(index, np.int64)
 
 
-def _set(place: _Place, key: str, words: Any, size: int) -> tuple[float, ...]:
-    if not re.fullmatch("0|[1-9][0-9]{0,7}", key) or int(key) >= size:
-        place.refuse(f"a key must be a flat index below {size}", key)
+def _set(
+    place: _Place, key: str, words: Any, present: Sequence[int]
+) -> tuple[int, tuple[float, ...]]:
+    """A flat index, and the numbers that are right there."""
+    if not re.fullmatch("0|[1-9][0-9]{0,7}", key) or int(key) not in present:
+        place.refuse("a key must be the flat index of an entry that is stored", key)
     if not isinstance(words, list) or not words:
         place.refuse("must be a list of words", words)
-    return tuple(float((place / key).words(word, "float64", 1)[0]) for word in words)
+    return int(key), tuple(float((place / key).words(w, "float64", 1)[0]) for w in words)

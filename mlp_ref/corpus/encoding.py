@@ -6,6 +6,8 @@ import json
 from collections.abc import Iterable
 from typing import Any
 
+import numpy as np
+
 from mlp_ref.arithmetic import Array
 from mlp_ref.corpus.hexwords import to_hex, to_short
 from mlp_ref.corpus.records import FLAGS, Certified, Generated, Record
@@ -79,8 +81,6 @@ def _expected(q: Certified) -> dict[str, Any]:
 
 
 def _scalar(x: float) -> Array:
-    import numpy as np
-
     return np.array(x, np.float64)
 
 

@@ -14,13 +14,16 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any, NoReturn
 
-from mlp_ref.checks import InputError, lookup
-from mlp_ref.corpus.decoding import parse_json, read_cases
+from mlp_ref.checks import InputError, fail, lookup
+from mlp_ref.corpus.decoding import is_version, parse_json, read_cases
 from mlp_ref.corpus.encoding import FORMAT, file_text
 from mlp_ref.corpus.records import OPERATIONS, Record
 from mlp_ref.files import PathName, atomic_path, quote
 
-__all__ = ["LICENCE", "MANIFEST", "Corpus", "CorpusError", "files_of", "find", "load", "write"]
+__all__ = [
+    "LICENCE", "MANIFEST", "Corpus", "CorpusError", "files_of", "find", "load", "manifest_text",
+    "write",
+]  # fmt: skip
 
 MANIFEST, LICENCE = "MANIFEST.json", "CC0-1.0"
 
@@ -45,8 +48,17 @@ class Corpus:
     folder: Path
 
     def record(self, name: str) -> Record:
-        """The record of that id; raises `InputError` if there is none."""
-        return lookup("a case", name, {record.id: record for record in self.records})
+        """The record of that id; raises `InputError`, which names close ones, if there is none."""
+        from difflib import get_close_matches
+
+        known = {record.id: record for record in self.records}
+        if name not in known:
+            near = get_close_matches(name, known) or list(known)[:1]
+            fail(
+                "the id must be that of a case", repr(name),
+                f"choose one, such as {' or '.join(near)}" if near else "see mlp-ref vectors list",
+            )  # fmt: skip
+        return known[name]
 
 
 def find() -> Path:
@@ -91,23 +103,19 @@ def write(
             temporary.write_bytes(blob)
 
 
-def files_of(
-    version: str, records: Iterable[Record], licence: str = LICENCE
-) -> dict[str, bytes]:
+def files_of(version: str, records: Iterable[Record], licence: str = LICENCE) -> dict[str, bytes]:
     """The files of a corpus by name: one per operation, and the manifest."""
     cases, blobs, entries = list(records), dict[str, bytes](), []
     for operation in OPERATIONS:
         own = [record for record in cases if record.operation == operation]
         if own:
-            name = f"{operation}.json"
+            name = _name(operation)
             blobs[name] = file_text(operation, version, own).encode()
             entries.append(_entry(name, operation, own, blobs[name]))
     return blobs | {MANIFEST: manifest_text(version, entries, licence).encode()}
 
 
-def manifest_text(
-    version: str, files: Iterable[Mapping[str, Any]], licence: str = LICENCE
-) -> str:
+def manifest_text(version: str, files: Iterable[Mapping[str, Any]], licence: str = LICENCE) -> str:
     """MANIFEST.json, with its own digest."""
     entries = list(files)
     rest = {
@@ -140,8 +148,9 @@ def _refuse(path: Path, invariant: str, received: object) -> NoReturn:
 def _read(path: Path) -> bytes:
     try:
         return path.read_bytes()
-    except OSError as error:
-        _refuse(path, "must be a file of the corpus", repr(error.strerror))
+    except (OSError, ValueError) as error:  # ValueError: a zero byte in the name
+        reason = getattr(error, "strerror", None) or str(error)
+        _refuse(path, "must be a file of the corpus", repr(reason))
 
 
 def _manifest(folder: Path, raw: bytes) -> dict[str, Any]:
@@ -150,17 +159,31 @@ def _manifest(folder: Path, raw: bytes) -> dict[str, Any]:
         found = parse_json(raw.decode(), MANIFEST)
         digest = found.pop("sha256")
         right = manifest_text(found["corpus"], found["files"], found["licence"]) == raw.decode()
-        named = all(Path(entry["name"]).name == entry["name"] for entry in found["files"])
+        named = [_named(entry) for entry in found["files"]]
     except (InputError, KeyError, TypeError, AttributeError, UnicodeDecodeError) as error:
         _refuse(path, "must be the manifest of a corpus", repr(error))
-    if digest != _own_digest(found) or not right or not named:
+    if not is_version(found["corpus"]):
+        _refuse(path, "must have a version such as 2026.1, or own", repr(found["corpus"]))
+    if digest != _own_digest(found) or not right:
         _refuse(path, "must have the digest that it states", "another")
-    listed = {entry["name"] for entry in found["files"]}
+    listed = {entry["name"] for entry in found["files"]} if all(named) else set()
+    if len(listed) < len(named):
+        _refuse(path, "must list one file per operation, by its name", "others")
     present = {file.name for file in folder.glob("*.json")} - {MANIFEST}
     if listed != present:
         odd = ", ".join(sorted(listed ^ present))
         _refuse(folder, "must hold the files that its manifest lists", f"a difference in {odd}")
     return dict(found)
+
+
+def _named(entry: Mapping[str, Any]) -> bool:
+    """Whether a file has the name of its operation, and the entry what else it must have."""
+    whole = set(entry) == {"name", "operation", "cases", "entries", "bytes", "sha256"}
+    return whole and entry["operation"] in OPERATIONS and entry["name"] == _name(entry["operation"])
+
+
+def _name(operation: str) -> str:
+    return f"{operation}.json"
 
 
 def _checked(folder: Path, entry: Mapping[str, Any]) -> bytes:
@@ -177,7 +200,8 @@ def _records(
         version, records = read_cases(blob.decode(), path.name)
     except (InputError, UnicodeDecodeError) as error:
         raise CorpusError(f"{quote(path.parent)}: {error}") from None
+    operations = {entry["operation"], *(record.operation for record in records)}
     told = (version, _entry(entry["name"], entry["operation"], list(records), blob))
-    if told != (manifest["corpus"], dict(entry)):
-        _refuse(path, "must have the counts and the version in the manifest", version)
+    if told != (manifest["corpus"], dict(entry)) or len(operations) > 1:
+        _refuse(path, "must have the version, operation and counts in the manifest", version)
     return records

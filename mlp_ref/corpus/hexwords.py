@@ -44,13 +44,21 @@ def from_hex(text: str, dtype: str) -> Array:
 
 
 def rounded_up(x: Array) -> Array:
-    """The next number that a short word holds, for x >= 0."""
-    words = np.ascontiguousarray(x, np.float64).view(np.uint64)
+    """The next number that a short word holds, for x >= 0.
+
+    Raises `InputError` for NaN and for a negative number.
+    """
+    if not np.all(x >= 0):
+        fail("a radius or bound must be 0 or more", "NaN or a negative number", "compute it anew")
+    words = np.abs(np.ascontiguousarray(x, np.float64)).view(np.uint64)
     return ((words + np.uint64(2**48 - 1)) >> np.uint64(48) << np.uint64(48)).view(np.float64)
 
 
 def to_short(x: Array) -> str:
-    """The short words of numbers >= 0, rounded up; what exceeds the largest is infinite."""
+    """The short words of numbers >= 0, rounded up; what exceeds the largest is infinite.
+
+    Raises `InputError` for a negative number or NaN.
+    """
     words = rounded_up(x).reshape(-1).view(np.uint64) >> np.uint64(48)
     return words.astype(">u2").tobytes().hex()
 

@@ -1,8 +1,8 @@
-"""Records as lines of words and numbers, for readers without a JSON parser.
+"""Records as one stream of tokens, for readers without a JSON parser: C's fscanf is enough.
 
-The format is described in conformance/README.md. Lines are generated, never stored: ASCII, fields
-separated by single spaces, every number of a tensor as the 16 hex digits of a float64 or of a
-64-bit integer. The last line has the number of cases and the CRC-32 of all bytes before it.
+The format is described in conformance/README.md. It is generated, never stored: plain ASCII, no
+token has a blank in it, and every word has 16 digits, so that one format specifier reads them all.
+The header tells how many cases follow; a file that ends before the last ``end`` is truncated.
 """
 
 from __future__ import annotations
@@ -10,39 +10,38 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator
 from typing import Any
-from zlib import crc32
 
 import numpy as np
 
 from mlp_ref.arithmetic import Array
-from mlp_ref.corpus.hexwords import to_hex
+from mlp_ref.corpus.hexwords import DIGITS, to_hex
 from mlp_ref.corpus.records import Certified, Generated, Record
 
 __all__ = ["LINES_FORMAT", "lines_text"]
 
 LINES_FORMAT = 1
-_DIGITS = 16
-_MISSING = "-"
+_DIGITS = DIGITS["float64"]
+_BOUNDS = ("float64", "float32")
+_NONE = "-"  # a bound that is not stored, a digest that is not known
 
 
-def lines_text(records: Iterable[Record], version: str, sha256: str) -> str:
-    """The whole text: a header, the records, and a last line with count and CRC-32."""
+def lines_text(records: Iterable[Record], version: str, sha256: str = _NONE) -> str:
+    """All of the records, under a header with the version and the digest of the manifest.
+
+    Notes, flags, difficulty and provenance are left out: no number depends on them.
+    """
     cases = list(records)
-    parts = [f"mlp_ref {LINES_FORMAT} {version} {sha256}"]
+    lines = [f"mlp_ref-vectors {LINES_FORMAT} {version} {len(cases)} {sha256}"]
     for record in cases:
-        parts += _case(record)
-    body = "\n".join(parts) + "\n"
-    return f"{body}total {len(cases)} {crc32(body.encode('ascii')):08x}\n"
+        lines += _case(record)
+    return "\n".join(lines) + "\n"
 
 
 def _case(record: Record) -> Iterator[str]:
-    yield f"case {record.id} {record.operation} {record.arithmetic} {record.difficulty}"
-    yield f"note {record.note}"
-    for flag in record.flags:
-        yield f"flag {flag}"
+    yield f"case {record.id} {record.operation} {record.arithmetic}"
     for name, value in record.parameters.items():
-        for item in value if isinstance(value, list) else [value]:
-            yield f"parameter {name} {item if isinstance(item, str) else json.dumps(item)}"
+        items = value if isinstance(value, list) else [value]
+        yield " ".join(("parameter", name, str(len(items)), *map(_item, items)))
     for name, x in record.inputs.items():
         yield from _input(name, x, record.arithmetic)
     if record.rejects:
@@ -52,11 +51,15 @@ def _case(record: Record) -> Iterator[str]:
     yield "end"
 
 
+def _item(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value)
+
+
 def _input(name: str, x: Array | Generated, arithmetic: str) -> Iterator[str]:
     if isinstance(x, Generated):
         yield (
-            f"generate {name} {arithmetic} {_sizes(x.shape)} {x.seed:016x} {x.modulus} {x.offset} "
-            f"{_word(x.scale)}"
+            f"generate {name} {arithmetic} {_sizes(x.shape)} "
+            f"{x.seed:016x} {x.modulus} {x.offset} {_word(x.scale)}"
         )
         return
     yield f"input {name} {x.dtype} {_sizes(x.shape)}"
@@ -66,16 +69,14 @@ def _input(name: str, x: Array | Generated, arithmetic: str) -> Iterator[str]:
 def _expected(name: str, q: Certified) -> Iterator[str]:
     count = q.hi.size
     yield f"expect {name} {_sizes(q.shape)} {count}"
-    index = range(count) if q.index is None else q.index
-    missing = [_MISSING] * count
-    bounds = (
-        _words(q.bounds[key]) if key in q.bounds else missing for key in ("float64", "float32")
-    )
-    rows = zip(index, _words(q.hi), _words(q.low), _words(q.radius), *bounds, strict=True)
-    for row in rows:
-        yield " ".join(map(str, row))
-    for k, values in q.sets.items():
-        yield f"set {name} {k} {len(values)} {' '.join(map(_word, values))}"
+    yield from map(" ".join, zip(
+        map(str, range(count) if q.index is None else q.index),
+        _words(q.hi), _words(q.low), _words(q.radius),
+        *(_words(q.bounds[A]) if A in q.bounds else [_NONE] * count for A in _BOUNDS),
+        strict=True,
+    ))  # fmt: skip
+    for k in sorted(q.sets):
+        yield " ".join(("set", name, str(k), str(len(q.sets[k])), *map(_word, q.sets[k])))
     if q.signed_zeros:
         yield f"signed_zeros {name}"
     if q.checksum is not None:
@@ -91,5 +92,5 @@ def _words(x: Array) -> list[str]:
     return [text[k : k + _DIGITS] for k in range(0, len(text), _DIGITS)]
 
 
-def _word(x: Any) -> str:
+def _word(x: float) -> str:
     return to_hex(np.array(x, np.float64))

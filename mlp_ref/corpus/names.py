@@ -13,7 +13,16 @@ from mlp_ref.softmax import LOG_SOFTMAX, SOFTMAX
 __all__ = ["METHODS", "OUTPUTS", "REJECTS", "Tensors", "parameter_kinds", "tensors_of", "unknown"]
 
 # What may be wrong with inputs that must be rejected.
-REJECTS = ("shape", "broadcast", "dtype", "labels", "range", "sum")
+REJECTS: Mapping[str, str] = MappingProxyType(
+    {
+        "shape": "sizes that do not belong together, or a batch without rows",
+        "broadcast": "sizes that belong together only if something is repeated in silence",
+        "dtype": "another floating type than the rest, or integers where floats belong",
+        "labels": "labels outside 0 ... C - 1, too many or too few",
+        "range": "a probability or a hyperparameter outside its range",
+        "sum": "probabilities of a row that do not sum to 1",
+    }
+)
 
 # What may stand as the activation of a layer: the rows-wise ones only at the end.
 OUTPUTS = (*ACTIVATIONS, SOFTMAX.name, LOG_SOFTMAX.name)
@@ -57,16 +66,19 @@ def parameter_kinds(operation: str, parameters: Mapping[str, Any]) -> dict[str, 
 
 
 def unknown(parameters: Mapping[str, Any]) -> str:
-    """The first parameter that has the right type, but names nothing known; empty if none."""
+    """The first parameter of the right type that names nothing known, or cannot be; else empty."""
     known: Mapping[str, tuple[str, ...]] = {
         "function": tuple(ACTIVATIONS), "loss": tuple(LOSSES), "method": tuple(METHODS),
     }  # fmt: skip
     for key, names in known.items():
         if key in parameters and parameters[key] not in names:
             return key
-    if any(type(n) is not int or n < 1 for n in parameters.get("sizes", ())):
-        return "sizes"
+    if parameters.get("t", 0) < 0:
+        return "t"
     names = parameters.get("activations", ["identity"])
+    sizes = parameters.get("sizes", [1] * (len(names) + 1))
+    if any(type(n) is not int or n < 1 for n in sizes) or len(sizes) != len(names) + 1:
+        return "sizes"
     inner = all(isinstance(f, str) and f in ACTIVATIONS for f in names[:-1])
     return "" if names and inner and names[-1] in OUTPUTS else "activations"
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from itertools import pairwise
+from itertools import pairwise, product
 
 import numpy as np
 from numpy.random import Generator
 
 from mlp_ref.activations import ACTIVATIONS
-from mlp_ref.arithmetic import Array
+from mlp_ref.arithmetic import FLOAT64, Array
 from mlp_ref.certify.drafts.draw import (
     BOTH,
     Layers,
@@ -69,8 +69,9 @@ def _logits() -> Iterator[Record]:
     """One layer and x = 1: the weights are the logits, row by row."""
     for family, note, z, difficulty, flags in logit_families("mlp"):
         for loss in ("cross_entropy", "binary_cross_entropy"):
-            for k, A in enumerate(BOTH):
-                soft = k == 0
+            for A, soft in product(BOTH, (False, True)):
+                if loss != "cross_entropy" and soft != (A == FLOAT64):
+                    continue
                 name = f"logits-{family}/{loss}/{'soft' if soft else 'hard'}"
                 target = target_for(loss, rng_of(f"mlp/{name}"), len(z), z.shape[1], soft)
                 layers = ((z, np.zeros(z.shape[1])),)
