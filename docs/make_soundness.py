@@ -1,6 +1,8 @@
-"""Write docs/soundness.md: the NumPy reference against every case of the corpus.
+"""Write the table of docs/soundness.md: the NumPy reference against every case of the corpus.
 
-Run from the root of the repository: python docs/make_soundness.py
+    python docs/make_soundness.py
+
+It stops at the first violation.
 """
 
 from __future__ import annotations
@@ -22,6 +24,10 @@ from mlp_ref.gate.judge import Verdict, judge_certified
 from mlp_ref.subjects import numpy_subject
 
 PAGE = Path(__file__).with_name("soundness.md")
+BEGIN, END = "<!-- written by docs/make_soundness.py -->", "<!-- until here -->"
+HEAD = """\
+| operation | arithmetic | cases | entries | median error/bound | largest error/bound |
+|---|---|---|---|---|---|"""
 
 
 def inputs_in(record: Record, arithmetic: Arithmetic) -> dict[str, Array]:
@@ -98,46 +104,18 @@ def row(operation: str, name: str, cases: int, entries: int, found: list[float])
     return f"| {operation} | {name} | {cases:,} | {entries:,} | {middle:.1e} | {largest:.3f} |"
 
 
-def page() -> str:
-    """The whole page."""
-    corpus = load()
-    return f"""# Bounds against the truth
-
-Written by `python docs/make_soundness.py`: the NumPy reference on every case of the corpus {corpus.version}, judged by the
-stored bounds against the certified values. Cases whose inputs fit float32 are run in float64 as well. An error/bound above 1
-would be a violation; the script stops at the first.
-
-NumPy {np.__version__}, Python {platform.python_version()}, {platform.machine()}.
-
-| operation | arithmetic | cases | entries | median error/bound | largest error/bound |
-|---|---|---|---|---|---|
-{chr(10).join(rows())}
-
-The median is over all stored entries with a finite bound above 0. Bounds hold for *any* order of summation, any usual formula
-and any elementary function within its allowance; one library on one machine uses little of that. The largest ratios come
-from dense layers and optimizer steps, of few operations each, where the bound is nearly attained.
-
-## What the bounds assume
-
-Every certified value is proven ([certification.md](certification.md)); a bound is derived ([theory.md](theory.md)). The derivation rests on
-assumptions that an implementation may break, and that no measurement can prove:
-
-1. **Rounding.** Every operation rounds to nearest, fl(x op y) = (x op y)(1 + d) + e, |d| ≤ u, |e| ≤ the smallest normal number (so that
-   flushing subnormals to zero is allowed). Directed or stochastic rounding, and accumulators that truncate, need another arithmetic (`tf32` has twice the u).
-2. **Elementary functions** err by at most K = 8 units of u. The largest that was measured is 6.92, over glibc, NumPy, PyTorch and XLA in the range that
-   an MLP uses. A library beyond it fails, and should.
-3. **Products** are sums of n products in any order, with or without fused multiply-add. Strassen's and Winograd's algorithms are not covered.
-4. **Formulas.** Each activation, loss and step is computed by one of the formulas that theory.md lists. Another formula may be correct and less accurate
-   than the bound: that is what the gate is for.
-5. **Inputs arrive unchanged.** Weights and data are numbers of the arithmetic, and no decimal text or cast stands between.
-6. **The evaluation of a bound** in float64 loses less than the factor 1 + 2^-20 by which it is inflated, and stored bounds are rounded up.
-7. **Second order.** Where theory.md uses a supremum over an interval, the interval holds every computed number; where it linearises, the remainder is
-   bounded. The terms that no attack of the simulator reaches are listed in `tests/test_blocks_attack.py` and `tests/test_steps_attack.py`.
-"""
+def filled(text: str) -> str:
+    """The page with what stands between its two marks written again."""
+    before, _, rest = text.partition(BEGIN)
+    _, _, after = rest.partition(END)
+    machine = f"NumPy {np.__version__}, Python {platform.python_version()}, {platform.machine()}"
+    table = "\n".join((HEAD, *rows()))
+    made = f"Corpus {load().version}; {machine}.\n\n{table}"
+    return f"{before}{BEGIN}\n{made}\n{END}{after}"
 
 
 if __name__ == "__main__":
-    text = page()
+    text = filled(PAGE.read_text("utf-8"))
     with atomic_path(PAGE) as temporary:
         temporary.write_text(text, "utf-8")
     print(f"{PAGE.name} is written")

@@ -18,6 +18,7 @@ from mlp_ref.certify.certifier import certify
 from mlp_ref.certify.drafts import drafts
 from mlp_ref.certify.jets import Undecided, working_precision
 from mlp_ref.certify.words import round_ball
+from mlp_ref.checks import InputError
 from mlp_ref.corpus.records import Generated, Record
 from mlp_ref.optimizers import SGD, Adam
 from mlp_ref.parameters import Params
@@ -185,3 +186,25 @@ def test_a_step_carries_the_error_of_its_gradients(rule, A) -> None:  # type: ig
             ratio = np.abs(got.flat - right.flat) / found[name].bound
             worst = max(worst, float(ratio.max()))
     assert 0.5 < worst <= 1
+
+
+def test_infinities_without_a_limit_are_refused() -> None:
+    """-inf at the label has no certified limit, nor have infinities of the other losses."""
+    z = np.array([[-np.inf, 1.0]])
+    for loss, target in (
+        ("cross_entropy", np.array([0])),
+        ("binary_cross_entropy", np.array([[0.0, 1.0]])),
+        ("squared_error", np.array([[0.0, 1.0]])),
+    ):
+        with pytest.raises(InputError, match="must have logits with a certified limit"):
+            certify(record_of("loss", {"loss": loss}, z=z, target=target))
+    found = certify(record_of("loss", {"loss": "cross_entropy"}, z=z, target=np.array([1])))
+    assert found.expected["loss"].hi == 0
+
+
+def test_what_is_stored_in_part_must_be_exact() -> None:
+    """The checksum of rounded entries would judge correct implementations wrongly."""
+    x = np.full((30, 30), 0.1)
+    with pytest.raises(InputError, match="a tensor stored in part must be exact"):
+        certify(record_of("activation", {"function": "tanh"}, x=x, g=x))
+    assert certify(record_of("activation", {"function": "tanh"}, x=x, g=x), whole=True).expected

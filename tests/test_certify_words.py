@@ -81,7 +81,7 @@ def test_wide_and_huge_balls_are_open(make) -> None:  # type: ignore[no-untyped-
 
 
 def test_near_ties_are_taken_once_the_ball_is_small() -> None:
-    """A tie of 160 bits beside one of the low word is open at 192 bits and taken from 384 bits on."""
+    """A tie of 160 bits beside one of the low word is open at 192 bits, taken from 384 bits on."""
     for bits in PRECISIONS:
         with working_precision(bits):
             word = round_ball(1 + arb(2) ** -107 + arb(2) ** -160 + arb(0, 2.0**-300))

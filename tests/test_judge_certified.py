@@ -68,6 +68,13 @@ def test_any_number_of_a_set_is_right() -> None:
         assert (result.verdict, result.index) == ("fail", (0, 0))
 
 
+def test_a_set_is_found_by_its_place_in_the_whole_tensor() -> None:
+    """Also where only some entries are stored."""
+    q = certified([0.0, 0.0], shape=(4,), index=np.array([1, 3]), sets={3: (0.0, 1.0)})
+    assert judged([0.0, 0.0, 0.0, 1.0], q).verdict == "pass"
+    assert judged([0.0, 1.0, 0.0, 0.0], q).verdict == "fail"
+
+
 def test_the_bound_holds_around_every_number_of_a_set() -> None:
     """leaky_relu'(0) may be 0.01 rounded, or 1."""
     expected = certified([0.01], 1e-9, sets={0: (0.01, 1.0)})

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -127,10 +127,9 @@ def _certified(words: Array, bounds: Mapping[str, Array], whole: bool) -> Certif
     def stored(x: Array) -> Array:
         return x.reshape(-1)[index]
 
-    return Certified(
-        words.shape, stored(hi), stored(low), stored(radius),
-        {a: stored(bound) for a, bound in bounds.items()}, index, _checksum(hi, radius),
-    )  # fmt: skip
+    parts = {a: stored(bound) for a, bound in bounds.items()}
+    checksum = _checksum(hi, (radius, *bounds.values()))
+    return Certified(words.shape, stored(hi), stored(low), stored(radius), parts, index, checksum)
 
 
 def _sample(size: int) -> Array:
@@ -139,12 +138,14 @@ def _sample(size: int) -> Array:
     return np.unique((steps * (size - 1) // (_SAMPLE - 1) + 7 * (steps % 5)).clip(0, size - 1))
 
 
-def _checksum(hi: Array, radius: Array) -> float | None:
-    """Sum of ((k mod 251) + 1) q_k, if every q_k is a float64 and every partial sum is exact."""
+def _checksum(hi: Array, errors: Iterable[Array]) -> float:
+    """Sum of ((k mod 251) + 1) q_k; every q_k, computed q_k and partial sum must be exact."""
     weights = np.arange(hi.size) % 251 + 1
     terms = weights * hi.reshape(-1)
     unit = 2.0**-20
-    exact = not radius.any() and np.array_equal(np.rint(terms / unit) * unit, terms)
+    exact = not any(error.any() for error in errors) and np.array_equal(
+        np.rint(terms / unit) * unit, terms
+    )
     if not exact or np.abs(terms).sum() >= unit * 2.0**53:
         fail("a tensor stored in part must be exact", "rounded entries", "use a smaller network")
     return float(terms.sum())

@@ -19,6 +19,7 @@ from mlp_ref.arithmetic import Array
 from mlp_ref.certify.balls import ball, balls, elementwise, row_derivatives
 from mlp_ref.certify.definitions import ROW_LOSSES, log_softmax, softmax
 from mlp_ref.certify.jets import Jet
+from mlp_ref.checks import fail
 
 __all__ = ["EXACT", "loss_and_gradient", "network", "step"]
 
@@ -84,8 +85,9 @@ def _loss_of(parameters: Parameters, inputs: Inputs) -> Exact:
 def loss_and_gradient(name: str, z: Array, target: Array) -> tuple[Array, Array]:
     """The mean loss () and its gradient (n, C); cross_entropy averages rows, the others entries.
 
-    NaN makes NaN of the loss and of the gradients of its row or entry, and so does +inf. For
-    cross_entropy a logit of -inf with the target 0 is the limit: it has no influence.
+    NaN makes NaN of the loss and of the gradients of its row or entry. For cross_entropy +inf does
+    so too, and a logit of -inf with the target 0 is the limit: it has no influence. Raises
+    `InputError` for other infinities, which no case has.
     """
     t = balls(np.eye(z.shape[1])[target] if target.dtype.kind in "iu" else target)
     rows = z.shape if name == "cross_entropy" else (z.size, 1)
@@ -103,6 +105,8 @@ def _row_loss(name: str, z: Array, t: Array, g: Array) -> Any:
     others = [k for k in range(len(z)) if k not in finite]
     limit = name == "cross_entropy" and all(z[k] == _MINUS_INF and t[k] == 0 for k in others)
     if not finite or (others and not limit):
+        if not any(z[k] != z[k] or (name == "cross_entropy" and z[k] > 0) for k in others):
+            fail(f"{name} must have logits with a certified limit", "-inf or inf", "leave it out")
         return _NAN
 
     def definition(jets: Sequence[Jet], m: Any) -> list[Jet]:

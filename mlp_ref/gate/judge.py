@@ -150,7 +150,8 @@ def judge_certified(
     numbers = np.asarray(got).reshape(-1)
     stored = numbers if expected.index is None else numbers[expected.index]
     hi, low = expected.hi.reshape(-1).copy(), expected.low.reshape(-1).copy()
-    for k, allowed in expected.sets.items():
+    for flat, allowed in expected.sets.items():
+        k = flat if expected.index is None else int(np.searchsorted(expected.index, flat))
         with np.errstate(invalid="ignore"):
             nearest = allowed[int(np.argmin(np.abs(np.array(allowed) - stored[k])))]
         if nearest != hi[k]:
