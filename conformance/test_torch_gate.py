@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
+import torch
 from peers import DTYPES, run_modules
 
 from mlp_ref.gate.cases import build_cases
 from mlp_ref.gate.expectations import expectations_of
 from mlp_ref.gate.judge import Verdict
-from mlp_ref.gate.run import Summary, run_cases
+from mlp_ref.gate.run import Summary, run_case, run_cases
 from mlp_ref.subjects import SUBJECTS, Subject
 
 CASES = list(build_cases())
@@ -38,3 +41,22 @@ def test_all_cases_pass_but_for_the_named_tensors(form: str) -> None:
     assert summary.tensors[Verdict.PASS] == sum(len(case.tensors) for case in CASES) - sum(
         map(len, named.values())
     )
+
+
+def test_a_processor_left_flushing_subnormal_numbers_judges_nothing() -> None:
+    """torch.set_flush_denormal stays when the call ends: an error that says so, not a verdict."""
+    if not torch.set_flush_denormal(True):
+        pytest.fail("this processor cannot flush subnormal numbers: run the suite on x86-64 or ARM")
+    torch.set_flush_denormal(False)
+
+    def flushing(**question: Any) -> Any:
+        torch.set_flush_denormal(True)
+        return run_modules(**question)
+
+    try:
+        report = run_case(Subject("torch", flushing, DTYPES, {}), CASES[0])
+    finally:
+        torch.set_flush_denormal(False)
+    assert report.verdict == Verdict.ERROR
+    assert "the subject left subnormal numbers flushed to zero" in report.results[0].reason
+    assert run_case(Subject("torch", run_modules, DTYPES, {}), CASES[0]).verdict == Verdict.PASS

@@ -81,11 +81,21 @@ def test_wide_and_huge_balls_are_open(make) -> None:  # type: ignore[no-untyped-
 
 
 def test_near_ties_are_taken_once_the_ball_is_small() -> None:
-    """A tie of 160 bits beside one of the low word is open at 192 bits, taken from 384 bits on."""
+    """A tie of 192 bits beside one of the low word is open at 384 bits, taken from 768 bits on."""
     for bits in PRECISIONS:
         with working_precision(bits):
-            word = round_ball(1 + arb(2) ** -107 + arb(2) ** -160 + arb(0, 2.0**-300))
-            assert word == (None if bits < 384 else Word(1.0, 0.0, 2.0**-106))
+            exact = 1 + arb(2) ** -107 + arb(2) ** -160 + arb(2) ** -192
+            word = round_ball(exact + arb(0, 2.0**-300))
+            assert word == (None if bits < 768 else Word(1.0, 0.0, 2.0**-106))
+
+
+def test_structure_does_not_depend_on_the_precision() -> None:
+    """1 + 2^-53 + 2^-160 + 2^-400 has the same words whether 2^-400 is seen or not."""
+    for bits in (192, 256, 300, 384, 448, 600, 1000):
+        with working_precision(bits):
+            word = round_ball(1 + arb(2) ** -53 + arb(2) ** -160 + arb(2) ** -400)
+            assert word in (None, Word(1.0, 2.0**-53, 2.0**-106))
+            assert word is not None or bits < 384
 
 
 def test_ties_of_hi_and_low_go_to_even_whatever_lies_beside_them() -> None:

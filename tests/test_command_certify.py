@@ -83,7 +83,7 @@ def test_it_says_how_sharp_the_vectors_are(capsys: pytest.CaptureFixture[str]) -
     assert [line.split()[:2] for line in lines[1:6]] == [
         ["z0", "8"], ["a0", "8"], ["z1", "4"], ["a1", "4"], ["loss", "1"],
     ]  # fmt: skip
-    text = " ".join(lines[-3:])
+    text = " ".join(lines[-4:])
     assert "out holds mlp/mine/float64" in text
     assert "mlp-ref verify py:module:object --vectors out" in text
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from mlp_ref.arithmetic import FLOAT32, FLOAT64
-from mlp_ref.corpus.records import Certified
+from mlp_ref.corpus.records import Certified, checksum_weights
 from mlp_ref.gate.judge import Result, judge_certified
 
 
@@ -94,7 +94,7 @@ def in_part(got: Any) -> Certified:
     """An exact tensor of which entries 0, 7 and 299 are stored, and the checksum of it all."""
     got = np.asarray(got)
     index = np.array([0, 7, 299])
-    weights = np.arange(got.size) % 251 + 1
+    weights = checksum_weights(got.size)
     return certified(
         got.reshape(-1)[index], shape=got.shape, index=index,
         checksum=float(weights @ got.reshape(-1)),
@@ -115,7 +115,7 @@ def test_a_tensor_in_part_is_compared_where_it_is_stored() -> None:
 
 
 def test_the_checksum_tells_about_the_rest() -> None:
-    """Any other wrong entry, two that are exchanged, a transpose, and NaN are noticed."""
+    """Any other wrong entry, an exchange, a transpose, NaN and next to nothing are noticed."""
     expected = in_part(WHOLE)
     for change in ("one", "exchange", "nan"):
         wrong = WHOLE.copy()
@@ -128,6 +128,14 @@ def test_the_checksum_tells_about_the_rest() -> None:
         assert result.reason == "one of the 297 entries that are not stored: wrong checksum"
         assert (result.entries, result.failed, result.index) == (300, 1, ())
         assert np.isnan([result.got, result.error, result.ratio]).all()
+    for tiny_or_huge in (1e-300, 2.0**-11, 2.0**40, 1e300):
+        got = WHOLE.copy()
+        got[9, 5] = tiny_or_huge  # 0 is right
+        assert judged(got, expected).verdict == "fail"
+    rows = np.arange(530.0 * 3).reshape(530, 3)  # rows that a weight of period 251 takes for equal
+    exchanged = rows.copy()
+    exchanged[[100, 351]] = rows[[351, 100]]
+    assert judged(exchanged, in_part(rows)).verdict == "fail"
     square = np.arange(324.0).reshape(18, 18)
     assert judged(square.T.copy(), in_part(square)).verdict == "fail"
 

@@ -7,11 +7,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#define STEP UINT64_C(0x9e3779b97f4a7c15)
 static struct tensor { long rows, cols; double at[1 << 18]; } x, W, b, g; /* a vector is one row */
 static long dense, is_float, cases, numbers, wrong;
-static double total; /* sum of ((k mod 251) + 1) q_k of the latest tensor */
-static char token[256];
-
+static double total; static char token[256]; /* total: the checksum of the latest tensor */
 static void need(int fine) { if (!fine) fprintf(stderr, "unreadable at %s\n", token), exit(2); }
 static void next(void) { need(scanf("%255s", token) == 1); }
 static int is(const char *text) { return strcmp(token, text) == 0; }
@@ -24,19 +23,19 @@ static long sizes(long *rows, long *cols) { /* RANK d0 d1 */
     need(0 <= *rows && *rows <= 1 << 18 && 0 <= *cols && *cols <= (1 << 18) / (*rows + !*rows));
     return *rows * *cols;
 }
+static double draw(uint64_t s, int64_t modulus, int64_t offset, double scale) { /* splitmix64 */
+    uint64_t r = (s ^ s >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
+    r = (r ^ r >> 27) * UINT64_C(0x94d049bb133111eb);
+    return ((int64_t)((r ^ r >> 31) >> 11) % modulus + offset) * scale;
+}
 static void read_input(int generated) { /* NAME DTYPE RANK d0 d1, then words or a recipe */
     struct tensor *t = (next(), is("x")) ? &x : is("W") ? &W : is("b") ? &b : &g;
     long size = (next(), sizes(&t->rows, &t->cols));
     uint64_t s = generated ? word() : 0;
     int64_t modulus = generated ? integer() : 1, offset = generated ? integer() : 0;
     double scale = generated ? number() : 1;
-    for (long k = 0; k < size; k++) {
-        uint64_t r = s += UINT64_C(0x9e3779b97f4a7c15);
-        r = (r ^ r >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
-        r = (r ^ r >> 27) * UINT64_C(0x94d049bb133111eb);
-        int64_t top = (int64_t)((r ^ r >> 31) >> 11);
-        t->at[k] = generated ? (top % modulus + offset) * scale : number();
-    }
+    for (long k = 0; k < size; k++)
+        t->at[k] = generated ? draw(s += STEP, modulus, offset, scale) : number();
 }
 static double sum(double c, const double *v, long dv, const double *w, long dw, long n) {
     double wide = 0; /* c + v[0] w[0] + v[dv] w[dw] + ..., n products, in double or in float */
@@ -53,7 +52,8 @@ static double entry(char name, long i, long j) { /* of z, dW, db or dx, by the l
 static void compare(void) { /* NAME RANK d0 d1 COUNT, then INDEX HI LO RADIUS BOUND64 BOUND32 */
     char name = (next(), total = 0, token[strlen(token) - 1]);
     long rows, cols, size = sizes(&rows, &cols);
-    for (long k = 0; k < size; k++) total += (k % 251 + 1) * entry(name, k / cols, k % cols);
+    for (uint64_t k = 0; k < (uint64_t)size; k++)
+        total += draw((k + 1) * STEP, 65521, 1, 1) * entry(name, k / cols, k % cols);
     for (long n = integer(); n--; numbers++) {
         long k = integer();
         double hi = number(), lo = number(), radius = number(), b64 = number(), b32 = number();

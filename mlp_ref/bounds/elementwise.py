@@ -16,6 +16,7 @@ def value_error(A: Arithmetic, f: Elementwise, z: Bounded) -> Array:
 
     The supremum and the rounding are taken over every z and z^ that are possible.
     """
+    z = _as_read(A, z)
     lipschitz = z.interval.sup(lambda x: f.slope(x, x), f.peaks)
     return np.asarray(lipschitz * z.bound + f.value_error(A, z.interval))
 
@@ -28,6 +29,7 @@ def slope_error(A: Arithmetic, f: Elementwise, z: Bounded, a: Bounded) -> Array:
     exact. Where a = f(z) is rounded on its way to memory, f' computed from it inherits that, unless
     f' is constant there.
     """
+    z = _as_read(A, z)
     curvature = z.interval.sup(f.second, f.peaks)
     error = curvature * z.bound + f.slope_error(A, z.interval)
     if A.u_store and f.from_output:
@@ -37,6 +39,13 @@ def slope_error(A: Arithmetic, f: Elementwise, z: Bounded, a: Bounded) -> Array:
         lo, hi = z.interval
         error = error + np.abs(f.slope(hi, hi) - f.slope(lo, lo))
     return np.asarray(error)
+
+
+def _as_read(A: Arithmetic, z: Bounded) -> Bounded:
+    """z as an operation sees it: what is below the smallest normal number may be read as 0."""
+    size = np.abs(z.value)
+    flushed = np.where(size < A.tiny, size, 0)
+    return Bounded(z.value, z.radius, np.maximum(z.bound, flushed))
 
 
 def times_error(A: Arithmetic, g: Bounded, d: Bounded) -> Array:

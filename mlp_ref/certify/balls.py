@@ -17,10 +17,12 @@ from mlp_ref.activations import Elementwise
 from mlp_ref.arithmetic import Array
 from mlp_ref.certify.jets import Balls, Jet, Undecided, derivatives
 
-__all__ = ["ball", "balls", "both_slopes", "elementwise", "row_derivatives"]
+__all__ = ["ball", "balls", "both_slopes", "elementwise", "in_pieces", "row_derivatives"]
 
 # Beyond every float64: there a function has its limit, as far as words can tell.
 _BEYOND = 2000
+# So near to a limit that no float64 lies between: a function is constant to so many bits there.
+_NEAR = 150
 
 
 def ball(x: float) -> Any:
@@ -40,7 +42,8 @@ def balls(x: Array) -> Array:
 def elementwise(f: Elementwise, z: Array, name: str = "x") -> tuple[Array, Array]:
     """f(z) and f'(z) of an array of balls, from the definition; left values at a kink.
 
-    Raises `Undecided`, with the index, if a ball holds more than one side of a branch.
+    Raises `Undecided`, with the index, if a ball holds more than one side of a branch, or a limit
+    at infinity is open.
     """
     value, slope = np.empty(z.shape, object), np.empty(z.shape, object)
     for index in np.ndindex(z.shape):
@@ -48,8 +51,9 @@ def elementwise(f: Elementwise, z: Array, name: str = "x") -> tuple[Array, Array
             value[index], slope[index] = _at(f, z[index])
         except Undecided:
             x: Any = z[index]
-            place = f"{name}{list(index)} = {x.str(20)}"
-            raise Undecided(f"the side of the kink of {f.name} is open at {place}") from None
+            place = f"{name}{list(index)} = {x if isinstance(x, float) else x.str(20)}"
+            what = "limit" if isinstance(x, float) else "side of the kink"
+            raise Undecided(f"the {what} of {f.name} is open at {place}") from None
     return value, slope
 
 
@@ -62,14 +66,20 @@ def _at(f: Elementwise, x: Any) -> tuple[Any, Any]:
     sign = 1 if x > 0 else -1
     far = sign * arb(2) ** _BEYOND
     value, slope = derivatives(f.definition, far, right=sign > 0)[:2]
-    infinite = abs(value) > arb(2) ** (_BEYOND // 2)
-    return (float("inf") * (1 if value > 0 else -1) if infinite else _limit(value)), _limit(slope)
+    if abs(value) > arb(2) ** (_BEYOND // 2):
+        return float("inf") * (1 if value > 0 else -1), _limit(slope)
+    return _limit(value), _limit(slope)
 
 
 def _limit(x: arb) -> arb:
-    """-1, 0 or 1, which a function all but reaches out there, or x itself, which is constant."""
-    near = arb(2) ** -(_BEYOND // 2)
-    return next((arb(k) for k in (-1, 0, 1) if x.contains(k) or abs(x - k) < near), x)
+    """-1, 0 or 1, which a function all but reaches out there, or x itself, which is constant.
+
+    Raises `Undecided` if the ball does not say which.
+    """
+    near = arb(2) ** -_NEAR
+    if not (x.is_finite() and x.rad() < near):
+        raise Undecided(f"a limit lies within {x.str(20)}")
+    return next((arb(k) for k in (-1, 0, 1) if abs(x - k) < near), x)
 
 
 def _side(x: arb) -> bool | None:
@@ -81,6 +91,15 @@ def both_slopes(f: Elementwise, x: arb) -> tuple[arb, arb]:
     """The derivatives at x on the left side and on the right side of a branch at 0."""
     left, right = (derivatives(f.definition, x, right=side)[1] for side in (False, True))
     return left, right
+
+
+def in_pieces(f: Elementwise) -> bool:
+    """Whether f is linear or has a branch, so that a piece of its derivative may be a constant."""
+    try:
+        derivatives(f.definition, arb(0), right=None)
+    except Undecided:
+        return True
+    return f.curvature == 0
 
 
 Row = Sequence[Jet]

@@ -8,16 +8,16 @@ from typing import Any
 
 import numpy as np
 
-from mlp_ref.activations import ACTIVATIONS
+from mlp_ref.activations import ACTIVATIONS, Elementwise
 from mlp_ref.arithmetic import ARITHMETICS, Array
 from mlp_ref.certify.allowances import ALLOWANCES
 from mlp_ref.certify.balls import ball as exact_ball
-from mlp_ref.certify.balls import both_slopes
+from mlp_ref.certify.balls import both_slopes, in_pieces
 from mlp_ref.certify.jets import Undecided, working_precision
 from mlp_ref.certify.truth import EXACT
 from mlp_ref.certify.words import Word, round_ball
 from mlp_ref.checks import fail
-from mlp_ref.corpus.records import Certified, Record
+from mlp_ref.corpus.records import Certified, Record, checksum_weights
 
 __all__ = ["certify"]
 
@@ -37,7 +37,7 @@ def certify(
 
     Every tensor of more than 512 entries is stored in part, unless ``whole`` is asked for: then
     every entry is, and also dL/dz and dL/da of every layer. ``extra_bits`` are added to every
-    precision that is tried; the words do not depend on them. ``say`` is told what is being done.
+    precision that is tried; hi and low do not depend on them. ``say`` is told what is being done.
 
     Raises `Undecided`, with the entry, if a kink or a word is open at the largest precision.
     """
@@ -139,34 +139,56 @@ def _sample(size: int) -> Array:
 
 
 def _checksum(hi: Array, errors: Iterable[Array]) -> float:
-    """Sum of ((k mod 251) + 1) q_k; every q_k, computed q_k and partial sum must be exact."""
-    weights = np.arange(hi.size) % 251 + 1
-    terms = weights * hi.reshape(-1)
-    unit = 2.0**-20
-    exact = not any(error.any() for error in errors) and np.array_equal(
-        np.rint(terms / unit) * unit, terms
-    )
-    if not exact or np.abs(terms).sum() >= unit * 2.0**53:
+    """Sum of w_k q_k; every q_k and computed q_k must be exact, and a multiple of 2^-10."""
+    units = hi.reshape(-1) * 2.0**10
+    terms = checksum_weights(hi.size) * units
+    exact = np.array_equal(np.rint(units), units) and float(np.abs(terms).sum()) < 2.0**53
+    if not exact or any(error.any() for error in errors):
         fail("a tensor stored in part must be exact", "rounded entries", "use a smaller network")
-    return float(terms.sum())
+    return float(terms.sum()) / 2**10
 
 
 def _conventions(
     record: Record, inputs: Mapping[str, Array], expected: Mapping[str, Certified]
 ) -> dict[str, Certified]:
-    """Sets at kinks for cases that allow every side, and the sign of zero where it is defined."""
+    """Sets of derivatives where several are right, and the sign of zero where it is defined.
+
+    At a kink of a case that allows every side: the derivatives of both sides, and their mean. At
+    NaN, where f is made of pieces without a NaN: NaN, or the derivative of a piece.
+    """
     out: dict[str, Certified] = {}
     f, x, g = ACTIVATIONS[record.parameters["function"]], inputs["x"], inputs["g"]
+    sets: dict[int, tuple[float, ...]] = {}
     if "Kink" in record.flags:
-        sets = {}
-        with working_precision(_BITS):
-            for k in np.flatnonzero(np.isin(x, f.kinks)):
-                left, right = both_slopes(f, exact_ball(x.flat[k]))
-                factor = exact_ball(g.flat[k])
-                found = [round_ball(factor * d) for d in (left, (left + right) / 2, right)]
-                sets[int(k)] = tuple(sorted({word.hi for word in found if word is not None}))
-        out["dx"] = replace(expected["dx"], sets=sets)
+        for k in np.flatnonzero(np.isin(x, f.kinks)):
+            sets[int(k)] = _sides(f, x.flat[k], g.flat[k], mean=True)
+    if in_pieces(f):
+        for k in np.flatnonzero(np.isnan(x)):
+            sets[int(k)] = (np.nan, *_sides(f, 0.0, g.flat[k], mean=False))
+    if sets:
+        out["dx"] = _with_sets(expected["dx"], sets)
     if "SignedZero" in record.flags:
         y = expected["y"]
         out["y"] = replace(y, hi=np.where(x == 0, x, y.hi), signed_zeros=True)
     return out
+
+
+def _sides(f: Elementwise, x: float, g: float, *, mean: bool) -> tuple[float, ...]:
+    """g f'(x) on the left and on the right, and perhaps the mean of both, rounded to float64."""
+    with working_precision(_BITS):
+        left, right = both_slopes(f, exact_ball(x))
+        slopes = [left, (left + right) / 2, right] if mean else [left, right]
+        found = [round_ball(exact_ball(g) * slope) for slope in slopes]
+        return tuple(sorted({word.hi for word in found if word is not None}))
+
+
+def _with_sets(q: Certified, sets: Mapping[int, tuple[float, ...]]) -> Certified:
+    """With room for the rounding of every number of a set that an arithmetic does not hold."""
+    bounds = {}
+    for name, bound in q.bounds.items():
+        A, bounds[name] = ARITHMETICS[name], bound.copy()
+        for k, numbers in sets.items():
+            size = max(abs(x) for x in numbers if x == x)
+            held = all(float(A.quantize(np.array(x))) == x for x in numbers if x == x)
+            bounds[name].flat[k] = max(bound.flat[k], 0 if held else 2 * A.u * size)
+    return replace(q, bounds=bounds, sets=sets)

@@ -30,11 +30,12 @@ import numpy as np
 
 from mlp_ref.certify.chain import Chain, Trace, forward, magnitude, mpfr_context
 from mlp_ref.certify.naive import KINKED, Numbers, activate, mpfr_numbers, terms
+from mlp_ref.corpus.records import checksum_weights
 
 __all__ = ["TOTAL", "Estimate", "derivatives"]
 
 Array = np.ndarray[Any, Any]
-TOTAL = -1  # in place of a flat index: the sum of ((k mod 251) + 1) dL/dq_k over all k
+TOTAL = -1  # in place of a flat index: the checksum of dL/dq_k over all k
 _STEPS = (140, 280, 560, 1120, 2240, 4480)
 _GUARD = 64
 
@@ -194,7 +195,7 @@ def _moves(trace: Trace, name: str, flats: list[int]) -> _Moves:
     entries, rows, deltas, paths = [], [], [], []
     for e, flat in enumerate(flats):
         index = np.arange(np.prod(shape)) if flat == TOTAL else np.array([flat])
-        weight = (index % 251 + 1) if flat == TOTAL else np.ones(1, int)
+        weight = checksum_weights(index.size) if flat == TOTAL else np.ones(1, int)
         for row, delta in _moved_rows(trace, kind, layer, shape, index, weight).items():
             entries.append(e)
             rows.append(row)

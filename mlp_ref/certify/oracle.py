@@ -28,7 +28,7 @@ from mlp_ref.certify.differences import TOTAL, derivatives
 from mlp_ref.certify.naive import FLOOR_BITS, ZERO_AT_ZERO, mpmath_numbers, step
 from mlp_ref.certify.questions import Question, Unasked, question
 from mlp_ref.checks import InputError
-from mlp_ref.corpus.records import Certified, Record
+from mlp_ref.corpus.records import Certified, Record, checksum_weights
 
 __all__ = ["DIGITS", "Disagreement", "agree"]
 
@@ -183,7 +183,8 @@ def _enough(value: Any, error: Any, radius: float, exp2: Callable[[int], Any]) -
 
 def _with_total(numbers: dict[int, tuple[Any, Any]]) -> dict[int, tuple[Any, Any]]:
     """Every entry, and what a checksum must be."""
-    value, error = (sum((k % 251 + 1) * x[i] for k, x in numbers.items()) for i in (0, 1))
+    weights = checksum_weights(len(numbers)).tolist()
+    value, error = (sum(weights[k] * x[i] for k, x in numbers.items()) for i in (0, 1))
     return numbers | {TOTAL: (value, error)}
 
 

@@ -1,16 +1,17 @@
 """From balls to words: two float64 numbers that hold an exact number to 107 bits, and a radius.
 
-First the exact number q is rounded to nearest at 160 bits. That is far from where words are told
-apart, so what is next to nothing beside q, such as e^-700 beside a tie, decides none of them. Then
-hi is the result rounded to nearest, and low the rest rounded to the nearest multiple of
+First the exact number q is rounded to nearest at 192 bits, then at 160. That is far from where
+words are told apart, so what is next to nothing beside q, such as e^-700 beside a tie, decides none
+of them: q within 2^-192 of a tie is taken for the tie. Then hi is the result rounded to nearest,
+and low the rest rounded to the nearest multiple of
 
     radius = 2^(e - 107),   2^(e - 1) <= |hi| < 2^e,   or 2^-1074 if that is more,
 
-so that |q - hi - low| <= radius, half of which the second rounding uses up. The radius is 0 where
-hi + low is q.
+so that |q - hi - low| <= radius, half of which the last rounding uses up. The radius is 0 only
+where hi + low is q.
 
 A ball decides the words if both of its ends have the same. Where they have not, q may lie so close
-to a number half way between two of 160 bits that no precision within reach decides. So, from 384
+to a number half way between two of 192 bits that no precision within reach decides. So, from 384
 bits on, the midpoint rounded to half the precision is taken if it lies inside the ball, and if the
 whole ball lies within the radius. Everything is computed in integers.
 """
@@ -27,7 +28,7 @@ __all__ = ["Word", "round_ball"]
 
 _LEAST = 1074  # 2^-1074 is the least float64 above 0
 _LARGEST = 1025  # no float64 has an exponent above
-_SIGNIFICANT, _NEAR_TIE_BITS = 160, 384
+_SIGNIFICANT, _STRUCTURE, _NEAR_TIE_BITS = 160, 192, 384
 
 
 class Word(NamedTuple):
@@ -108,7 +109,8 @@ def _words(x: Dyadic) -> Word | None:
         return Word(0.0, 0.0, 0.0 if m == 0 else 2.0**-_LEAST)
     if abs(m).bit_length() + e > _LARGEST:
         return None
-    exact, rounded = _fraction(x), _fraction(_rounded(x, _SIGNIFICANT))
+    exact = _fraction(x)
+    rounded = _fraction(_rounded(_rounded(x, _STRUCTURE), _SIGNIFICANT))
     try:
         hi = float(rounded)
     except OverflowError:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import re
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -71,15 +72,18 @@ def run(args: argparse.Namespace) -> int:
     with status_line() as say:
         found = certify(record, whole=True, say=say)
         say("the second oracle")
-        agreed = confirmed(_sampled(found)).provenance
+        sample = _sampled(found)
+        agreed = confirmed(sample).provenance
     found = replace(found, provenance=agreed, since=_VERSION)
     folder.mkdir(parents=True, exist_ok=True)
     write(folder, _VERSION, [found], licence="none")
     console.print(_table(found))
-    entries = sum(q.hi.size for q in found.expected.values())
     console.print(
-        f"{args.output} holds {found.id}: {entries:,} numbers, certified to 107 bits and confirmed "
-        f"to {min(agreed['agreed'].values()):.0f} digits"
+        f"{args.output} holds {found.id}: {_size(found.expected):,} numbers, certified to 107 bits"
+    )
+    console.print(
+        f"the second oracle confirms {_size(sample.expected):,} of them, every value and some of "
+        f"each gradient, to {min(agreed['agreed'].values()):.0f} digits"
     )
     console.print(
         f"judge an implementation: mlp-ref verify py:module:object --vectors {args.output}"
@@ -147,6 +151,10 @@ def _part(q: Certified) -> Certified:
     index = np.unique(np.append(spread, np.abs(q.hi).argmax()))
     hi, low, radius = (part.reshape(-1)[index] for part in (q.hi, q.low, q.radius))
     return Certified(q.shape, hi, low, radius, index=index)
+
+
+def _size(expected: Mapping[str, Certified]) -> int:
+    return sum(q.hi.size for q in expected.values())
 
 
 def _table(record: Record) -> Any:

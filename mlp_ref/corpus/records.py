@@ -25,7 +25,7 @@ import numpy as np
 
 from mlp_ref.arithmetic import Array
 
-__all__ = ["FLAGS", "OPERATIONS", "Certified", "Generated", "Record"]
+__all__ = ["FLAGS", "OPERATIONS", "Certified", "Generated", "Record", "checksum_weights"]
 
 OPERATIONS = (
     "activation", "dense", "softmax", "log_softmax", "loss", "mlp", "optimizer", "train_step",
@@ -172,7 +172,8 @@ class Certified:
     ``hi``, ``low``, ``radius``  float64, of the shape, or (len(index),)
     ``bounds``       name of an arithmetic -> how far a correct implementation in it may be from q
     ``index``        flat indices of the entries that are stored; None if all are
-    ``checksum``     sum of ((k mod 251) + 1) q_k over all flat indices k, exact; None if not stored
+    ``checksum``     sum of w_k q_k over all flat indices k, w = `checksum_weights`, if only some
+                     entries are stored; every q_k is then a multiple of 2^-10, and nothing rounds
     ``sets``         flat index -> every number that is right there, where several are
     ``signed_zeros`` whether the sign of an expected zero counts
     """
@@ -217,6 +218,11 @@ class Generated:
             r ^= r >> np.uint64(31)
         k = ((r >> np.uint64(11)) % np.uint64(self.modulus)).astype(np.int64) + self.offset
         return (k * self.scale).astype(dtype).reshape(self.shape)
+
+
+def checksum_weights(count: int) -> Array:
+    """w_0, w_1, ...: whole numbers (count,) from 1 to 65521 without a pattern, as int64."""
+    return Generated((count,), 0, 65521, 1, 1.0).array(np.int64)
 
 
 @dataclass(frozen=True, eq=False)

@@ -76,7 +76,7 @@ def run_case(subject: Subject, case: Case, expectations: Sequence[Expectation] =
     except BaseException as error:  # pytest's outcomes are no Exception
         reason = f"{type(error).__name__}: {_one_line(error)}{_place(error)}"
         return _all(case, Verdict.ERROR, reason, begin)
-    reason = _protocol_error(answer, case, question)
+    reason = _flushed() or _protocol_error(answer, case, question)
     if reason:
         return _all(case, Verdict.ERROR, reason, begin)
     results = tuple(
@@ -130,6 +130,17 @@ def _place(error: BaseException) -> str:
 def _all(case: Case, verdict: Verdict, reason: str, begin: float) -> CaseReport:
     results = tuple(Result(name, verdict, reason) for name in case.tensors)
     return CaseReport(case, results, perf_counter() - begin)
+
+
+def _flushed() -> str:
+    """Whether the call left the processor in a mode in which nothing can be judged."""
+    least = np.full(1, 2.0**-1074)
+    if (least * 1 > 0).all() and (least.astype(np.float32) == 0).all():
+        return ""
+    return (
+        "the subject left subnormal numbers flushed to zero in this process, so that nothing can "
+        "be judged; set it back before returning"
+    )
 
 
 def _protocol_error(answer: Any, case: Case, question: Mapping[str, Any]) -> str:

@@ -68,8 +68,10 @@ def _families(f: str, A: Arithmetic) -> Iterator[_Family]:
         "far tails: 1 - tanh(x)^2 and 1 + erf(x) have no digits left", 2, ("Saturated",),
     )  # fmt: skip
     huge = (2000.3, 1e5, 1e30, 1e300) if wide else (2000.3, 1e5, 1e18, 1e38)
-    if f == "gelu_tanh":  # x^3 overflows beyond, which is no mistake
-        huge = (2000.3, 1e5, 1e30, 1e100) if wide else (40.3, 2000.3, 1e5, 1e8)
+    if f in ("silu", "gelu", "gelu_tanh"):  # beyond, 1 - s times x may be off by all of u x
+        huge = (40.3, 2000.3, 1e5, 1e9) if wide else (40.3, 300.3, 2000.3, 1e4)
+    if f == "gelu_tanh":  # and so may x^3
+        huge = (40.3, 300.3, 2000.3, 1e4) if wide else (11.3, 17.3, 25.3, 40.3)
     yield "huge", ascending(huge), "huge x: exp overflows, and so does x^2", 3, ("HugeInput",)
     yield (
         "tiny", ascending((1e-3, 1e-6, 1e-16, 1e-100, 1e-300) if wide else
@@ -79,7 +81,7 @@ def _families(f: str, A: Arithmetic) -> Iterator[_Family]:
     yield "edges-subnormal", _subnormal(A), "subnormal x, beside the least normal ones", 3, (
         "Subnormal", "TinyInput",
     )  # fmt: skip
-    if f != "gelu_tanh":
+    if f not in ("silu", "gelu", "gelu_tanh"):
         yield "edges-largest", _largest(A, f), "up to the largest finite numbers", 3, (
             "HugeInput", "LargestFinite",
         )  # fmt: skip
@@ -107,7 +109,7 @@ def _subnormal(A: Arithmetic) -> Array:
 
 def _largest(A: Arithmetic, f: str) -> Array:
     """The largest itself only where no rounding can exceed it."""
-    most = 2.0**-6 if f in ("softplus", "silu", "gelu") else 1.0
+    most = 2.0**-6 if f == "softplus" else 1.0
     powers = (2.0**-100, 2.0**-20, most / 4, most)
     return ascending((1.5, *(power * A.largest for power in powers)))
 

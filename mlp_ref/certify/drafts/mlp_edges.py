@@ -54,6 +54,8 @@ def _points() -> Iterator[Record]:
         for f in functions:
             name = f"points-{family}/{f}"
             rng, z = rng_of(f"mlp/{name}"), np.array([points])
+            if (family, f) == ("tails", "gelu_tanh"):
+                z = z / 4  # farther out u x^3 leaves no digit in float32
             shape = (len(points), 1)
             out = (0.5 + rng.random(shape)) * rng.choice([-1, 1], shape)
             layers = ((z, np.zeros(len(points))), (out, bell(rng, (1,))))

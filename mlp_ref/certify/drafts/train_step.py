@@ -47,6 +47,13 @@ _SINGLE = (
     ("adamw", "identity", "squared_error"),
 )
 
+# of single steps from extreme logits: row maxima far apart, labels of next to no probability
+_EXTREME = (
+    ("sgd", "identity", "cross_entropy"),
+    ("adam", "softplus", "cross_entropy"),
+    ("momentum", "identity", "binary_cross_entropy"),
+)
+
 # id of the first step -> how many steps the chain has
 CHAIN = MappingProxyType(
     {
@@ -66,6 +73,9 @@ def train_step_drafts() -> Iterator[Record]:
     for method, f, loss in _SINGLE:
         for A in BOTH:
             yield _step(A, method, f, loss, "later", 7)
+    for method, f, loss in _EXTREME:
+        for A in BOTH:
+            yield _step(A, method, f, loss, "extreme", 7)
 
 
 def _step(A: Arithmetic, method: str, f: str, loss: str, stage: str, t: int) -> Record:
@@ -76,10 +86,17 @@ def _step(A: Arithmetic, method: str, f: str, loss: str, stage: str, t: int) -> 
     m, v = 0.25 * uniform(rng, params.shape), 0.25 * rng.random(params.shape)
     if not t:
         m, v = np.zeros_like(params), np.zeros_like(params)
-    x, target = bell(rng, (5, _SIZES[0])), target_for(loss, rng, 5, _SIZES[-1], soft=t > 0)
-    soft = ("SoftTarget",) if t and loss != "squared_error" else ()
+    extreme = stage == "extreme"
+    x, target = (
+        bell(rng, (5, _SIZES[0])),
+        target_for(loss, rng, 5, _SIZES[-1], t > 0 and not extreme),
+    )
+    soft = ("SoftTarget",) if t and not extreme and loss != "squared_error" else ()
     flags = ("WeightDecay",) if t else ("Chain", "FirstStep")
     note = "one step in the middle of training" if t else "the first step of a chain"
+    if extreme:
+        x = x * np.array([[600.0], [-450.0], [1.0], [300.0], [-800.0]])
+        flags, note = (*flags, "ExtremeLogits"), "one step from logits of several hundreds"
     return draft(
         A, name, note, {"params": params, **moments_of(method, m, v), "x": x, "target": target},
         parameters={
