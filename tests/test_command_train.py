@@ -154,12 +154,14 @@ def test_a_real_signal_and_a_killed_process() -> None:
         process = start(
             "train", "--epochs", "1000000", "--hidden", "8", stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
+            # A shell that runs the tests in the background has them ignore SIGINT.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         )  # fmt: skip
         while not Path("model.safetensors").exists():
             assert process.poll() is None, process.stderr.read()
             sleep(0.05)
         process.send_signal(stop)
-        out, err = process.communicate()
+        out, err = process.communicate(timeout=60)
         assert process.returncode == status
         assert out.count("\n") == 1
         assert "Traceback" not in err
