@@ -26,8 +26,8 @@ from mlp_ref.storage import Stored
 __all__ = ["add_arguments", "run"]
 
 DESCRIPTION = """\
-Certify what a network of your own computes on a batch: every intermediate, the loss and every
-gradient, as exact numbers with a proven radius, and the bounds of a correct implementation.
+Certify what a network of your own computes on a batch. Every intermediate, the loss and every
+gradient become exact numbers with a proven radius, and the bounds of a correct implementation.
 
 DIR then holds one case in the format of the corpus, which mlp-ref vectors and mlp-ref verify read
 with --vectors DIR. Ball arithmetic proves the values; a second oracle confirms all of them, and a

@@ -18,7 +18,7 @@ from mlp_ref.files import quote, require_other, require_writable
 __all__ = ["add_arguments", "run"]
 
 DESCRIPTION = """\
-List, show and export the certified cases, after every digest of the corpus has been checked.
+Look at the certified cases: list, show or export them, after every digest has been checked.
 
   mlp-ref vectors list --operation softmax
 
