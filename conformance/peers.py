@@ -15,8 +15,9 @@ from numpy.random import Generator
 from torch import nn
 from torch.nn import functional as F
 
-from mlp_ref import ACTIVATIONS, INITIALIZERS, LOSSES, MLP, SOFTMAX, Params, initialize
+from mlp_ref import INITIALIZERS, LOSSES, MLP, SOFTMAX, Params, initialize
 from mlp_ref.arithmetic import Arithmetic, Array
+from mlp_ref.corpus.library import activation_of
 from mlp_ref.gate.cases import Case
 from mlp_ref.gate.judge import Result, Verdict
 from mlp_ref.gate.run import CaseReport, run_case
@@ -156,7 +157,7 @@ def rounded_case(
 ) -> Case:
     """A case of float64 numbers, rounded to the arithmetic; the float64 reference judges it."""
     params = Params.from_layers((A.quantize(W), A.quantize(b)) for W, b in layers)
-    model = MLP(params.sizes, tuple(ACTIVATIONS[f] for f in activations))
+    model = MLP(params.sizes, tuple(activation_of(f) for f in activations))
     target = A.quantize(target) if target.dtype.kind == "f" else target
     return Case(f"{name}/{A.name}", "", A, model, params, A.quantize(x), LOSSES[loss], target)
 

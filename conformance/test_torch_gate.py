@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 import torch
-from peers import DTYPES, run_modules
+from peers import DTYPES, network_case, run_modules
 
+from mlp_ref.arithmetic import ARITHMETICS
 from mlp_ref.gate.cases import build_cases
 from mlp_ref.gate.expectations import expectations_of
 from mlp_ref.gate.judge import Verdict
@@ -41,6 +42,16 @@ def test_all_cases_pass_but_for_the_named_tensors(form: str) -> None:
     assert summary.tensors[Verdict.PASS] == sum(len(case.tensors) for case in CASES) - sum(
         map(len, named.values())
     )
+
+
+@pytest.mark.parametrize("last", ["softmax", "log_softmax"])
+@pytest.mark.parametrize("form", SUBJECTS_UNDER_TEST)
+def test_the_last_activation_may_be_softmax(form: str, last: str) -> None:
+    """As mlp-ref certify writes it."""
+    for dtype in DTYPES:
+        A = ARITHMETICS[dtype]
+        case = network_case(last, ("tanh", last), (4, 5, 3), "squared_error", A, soft=True)
+        assert run_case(SUBJECTS_UNDER_TEST[form](), case).verdict == Verdict.PASS
 
 
 def test_a_processor_left_flushing_subnormal_numbers_judges_nothing() -> None:

@@ -1,9 +1,10 @@
-"""The command line: ``mlp-ref verify | train | predict | gradcheck | certify | vectors | cite``."""
+"""The command line: ``mlp-ref verify | compare | train | ...``; ``--help`` lists all commands."""
 
 from __future__ import annotations
 
 import argparse
 import os
+import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,7 +12,17 @@ from typing import NoReturn
 
 from mlp_ref import __version__
 from mlp_ref.checks import InputError
-from mlp_ref.commands import certify, cite, gradcheck, predict, train, vectors, verify
+from mlp_ref.commands import (
+    certify,
+    cite,
+    compare,
+    gradcheck,
+    merge,
+    predict,
+    train,
+    vectors,
+    verify,
+)
 from mlp_ref.commands.terminal import INTERRUPTED, complain
 from mlp_ref.corpus import CorpusError
 
@@ -19,6 +30,8 @@ __all__ = ["main"]
 
 _COMMANDS = {
     "verify": verify,
+    "compare": compare,
+    "merge": merge,
     "train": train,
     "predict": predict,
     "gradcheck": gradcheck,
@@ -53,7 +66,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"mlp-ref {__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for name, module in _COMMANDS.items():
-        first = module.DESCRIPTION.split(",")[0].split(".")[0].replace("\n", " ")
+        first = re.split("[,.:]", module.DESCRIPTION)[0].replace("\n", " ")
         child = commands.add_parser(
             name, help=first, description=module.DESCRIPTION,
             formatter_class=_Formatter,

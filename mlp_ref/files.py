@@ -5,16 +5,19 @@ from __future__ import annotations
 import os
 import secrets
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import NoReturn
+from typing import NoReturn, TextIO
 
 from mlp_ref.checks import fail
 
 __all__ = [
     "PathName",
+    "append_text",
     "atomic_path",
+    "growing_file",
+    "partial_path",
     "quote",
     "require_file",
     "require_other",
@@ -38,11 +41,11 @@ def require_file(path: PathName) -> Path:
         fail(f"{quote(path)} must be a file that can be read", _reason(error), "check the path")
 
 
-def require_other(path: PathName, *inputs: PathName) -> None:
-    """Require that what is written to ``path`` replaces none of the inputs."""
+def require_other(path: PathName, *inputs: PathName, option: str = "-o") -> None:
+    """Require that what is written to ``path``, as ``option`` says, replaces none of the inputs."""
     for source in inputs:
         if Path(path).exists() and Path(source).exists() and Path(path).samefile(source):
-            fail("-o must not be a file that is read", quote(path), "choose another name")
+            fail(f"{option} must not be a file that is read", quote(path), "choose another name")
 
 
 def require_writable(path: PathName) -> None:
@@ -107,6 +110,71 @@ def atomic_path(path: PathName) -> Iterator[Path]:
         raise
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def append_text(path: PathName, text: str) -> None:
+    """Append a paragraph: after a blank line, unless the file is new or empty.
+
+    Raises `InputError` if the file cannot be written.
+    """
+    try:
+        with Path(path).open("a", encoding="utf-8") as file:
+            file.write(f"\n{text}" if file.seekable() and file.tell() else text)
+    except (OSError, ValueError) as error:  # ValueError: a zero byte in the name
+        _refuse(path, error)
+
+
+def partial_path(path: PathName) -> Path:
+    """Where `growing_file` keeps what it has so far: ``path.partial``, beside a link's target."""
+    target = Path(os.path.realpath(path))
+    return target.with_name(f"{target.name}.partial")
+
+
+@contextmanager
+def growing_file(path: PathName, begin: str = "") -> Iterator[Callable[[str], None]]:
+    """Yield a function that writes text which is in ``path.partial`` when it returns.
+
+    The file begins with ``begin`` and takes its name when the block succeeds. When the block fails
+    or the process is killed, the partial file stays as it is and the old file as it was. A device
+    or a pipe is written itself.
+
+    Raises `InputError` if the file cannot be written, or if another process writes it as well.
+    """
+    if Path(path).exists() and not Path(path).is_file():
+        with atomic_path(path) as device, device.open("w", encoding="utf-8") as file:
+            file.write(begin)
+            yield _writer(file)
+        return
+    target, partial = Path(os.path.realpath(path)), partial_path(path)
+    with atomic_path(partial) as temporary:
+        temporary.write_text(begin, "utf-8", newline="\n")
+    try:
+        with partial.open("a", encoding="utf-8", newline="\n") as file:
+            yield _writer(file)
+            os.fsync(file.fileno())
+            ours = partial.exists() and os.path.samestat(os.fstat(file.fileno()), partial.stat())
+        if not ours:
+            fail(
+                f"{quote(path)} must be written by one process at a time", "another one",
+                "run again, and let each write a file of its own",
+            )  # fmt: skip
+        if target.exists():
+            shutil.copymode(target, partial)
+        partial.replace(target)
+    except OSError as error:
+        if error.filename in (None, str(partial)):
+            _refuse(path, error)
+        raise
+
+
+def _writer(file: TextIO) -> Callable[[str], None]:
+    """Nothing waits in a buffer, where a kill would lose it."""
+
+    def write(text: str) -> None:
+        file.write(text)
+        file.flush()
+
+    return write
 
 
 def _refuse(path: PathName, error: Exception) -> NoReturn:

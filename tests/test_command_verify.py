@@ -157,16 +157,6 @@ def test_json_lines(capsys: pytest.CaptureFixture[str]) -> None:
     assert (summary["kind"], summary["status"], summary["cases"]["fail"]) == ("summary", 1, 2)
 
 
-def test_an_interrupted_run_leaves_no_file(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """A report appears as a whole or not at all."""
-    source = "def run(**case):\n    raise KeyboardInterrupt\n"
-    Path("own.py").write_text(source, encoding="utf-8")
-    assert main(["verify", "py:own:run", "--jsonl", "out.jsonl"]) == 130
-    assert not [path for path in Path().iterdir() if "jsonl" in path.name]
-
-
 @pytest.mark.parametrize(
     ("arguments", "text"),
     [
@@ -180,6 +170,15 @@ def test_an_interrupted_run_leaves_no_file(
             "--arithmetic must be one that py:own:only64 declares: float64; got 'float32'; leave",
         ),
         ("py:own:of_half", "py:own:of_half must declare float32 or float64; got float16; "),
+        (
+            "--shard 4/3",
+            "--shard must be K/N with 1 <= K <= N; got '4/3'; write, for instance, 1/4",
+        ),
+        ("--shard 0/3", "--shard must be K/N with 1 <= K <= N; got '0/3'; "),
+        ("--shard 1", "--shard must be K/N with 1 <= K <= N; got '1'; "),
+        ("--shard 1/3x", "--shard must be K/N with 1 <= K <= N; got '1/3x'; "),
+        ("--resume", "--resume must come with --jsonl FILE; got None; name the report"),
+        ("--resume --jsonl /dev/null", "--resume must come with --jsonl FILE; got '/dev/null'; "),
         ("--only nope", "--only must match the id of a case, such as mlp/digits-16-5"),
         ("--require x", "argument --require: invalid int value: 'x'; see mlp-ref verify --help"),
         ("--require 0", "--require must be 1 or more; got 0; a run that judged nothing proves "),

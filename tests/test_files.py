@@ -9,7 +9,15 @@ from pathlib import Path
 import pytest
 
 from mlp_ref.checks import InputError
-from mlp_ref.files import atomic_path, require_file, require_other, require_writable
+from mlp_ref.files import (
+    append_text,
+    atomic_path,
+    growing_file,
+    partial_path,
+    require_file,
+    require_other,
+    require_writable,
+)
 
 
 def folder(path: Path) -> list[str]:
@@ -202,3 +210,81 @@ def test_the_input_is_not_the_output(tmp_path: Path) -> None:
     require_other(tmp_path / "new", source, "digits")
     with pytest.raises(InputError, match="-o must not be a file that is read; got"):
         require_other(link, "digits", source)
+    with pytest.raises(InputError, match="--junit must not be a file that is read; got"):
+        require_other(source, source, option="--junit")
+
+
+def test_text_is_appended(tmp_path: Path) -> None:
+    """After a blank line, or to a new file; what cannot be written is an error in one line."""
+    for _ in range(2):
+        append_text(tmp_path / "x", "\N{BLACK STAR}\n")
+    assert (tmp_path / "x").read_text("utf-8") == "\N{BLACK STAR}\n\n\N{BLACK STAR}\n"
+    for bad in (tmp_path, tmp_path / "no" / "x", tmp_path / "\0"):
+        with pytest.raises(InputError, match="must be a file that can be written; got '"):
+            append_text(bad, "x")
+
+
+def test_a_growing_file_is_on_disk_line_by_line(tmp_path: Path) -> None:
+    """Under another name; the old file stays until all is written, and its permissions remain."""
+    path = tmp_path / "x"
+    path.write_text("old")
+    path.chmod(0o640)
+    with growing_file(path, "1\n") as write:
+        assert partial_path(path) == tmp_path / "x.partial"
+        assert partial_path(path).read_text() == "1\n"
+        write("2\n")
+        assert partial_path(path).read_text() == "1\n2\n"
+        assert path.read_text() == "old"
+    assert path.read_text() == "1\n2\n"
+    assert stat.S_IMODE(path.stat().st_mode) == 0o640
+    assert folder(tmp_path) == ["x"]
+
+
+def test_a_growing_file_that_fails_keeps_what_it_has(tmp_path: Path) -> None:
+    """Whatever ends the block; the next one begins anew."""
+    path = tmp_path / "x"
+
+    def interrupted() -> None:
+        with growing_file(path, "1\n") as write:
+            write("2\n")
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
+    assert folder(tmp_path) == ["x.partial"]
+    assert partial_path(path).read_text() == "1\n2\n"
+    with growing_file(path):
+        pass
+    assert path.read_text() == ""
+
+
+def test_two_cannot_write_one_growing_file(tmp_path: Path) -> None:
+    """The first notices that the other took its place, and does not take the name from it."""
+    path = tmp_path / "x"
+
+    def both() -> None:
+        with growing_file(path) as first:
+            first("1\n")
+            with growing_file(path) as second:
+                first("2\n")
+                second("3\n")
+                first("4\n")
+
+    with pytest.raises(InputError, match=r"x' must be written by one process at a time; got anot"):
+        both()
+    assert path.read_text() == "3\n"
+    assert folder(tmp_path) == ["x"]
+
+
+def test_a_growing_file_that_cannot_be_written(tmp_path: Path) -> None:
+    """One line, as for any other file; a device is written itself."""
+    with (
+        pytest.raises(InputError, match="must be a file that can be written; got 'No space left"),
+        growing_file(tmp_path / "x"),
+    ):
+        raise OSError(28, "No space left on device")
+    with pytest.raises(FileNotFoundError), growing_file(tmp_path / "x"):
+        (tmp_path / "other").read_text()
+    with growing_file("/dev/null", "1") as write:
+        write("2")
+    assert Path("/dev/null").is_char_device()

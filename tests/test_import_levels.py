@@ -125,6 +125,30 @@ def test_all_lists_the_public_names(file: str) -> None:
     assert sorted(defined - set(names)) == []
 
 
+def test_public_names_are_those_that_type_checkers_see() -> None:
+    """What is imported lazily has the names, and the levels, of the imports that never run."""
+    tree = ast.parse((ROOT / "__init__.py").read_text("utf-8"))
+    found = [node for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)]
+    imports = {
+        alias.name: node.module for node in found for alias in node.names if node.module != "typing"
+    }
+    assert imports.pop("import_module") == "importlib"
+    assert sorted(imports) == sorted(mlp_ref.__all__)
+    for name, module in imports.items():
+        assert getattr(mlp_ref, name) is getattr(importlib.import_module(module), name)
+    assert {module.partition(".")[2] for module in imports.values()} <= set(mlp_ref._MODULES)
+    assert all(LEVEL[name] < LEVEL["__init__"] for name in mlp_ref._MODULES)
+
+
+def test_names_and_modules_are_attributes_of_the_package() -> None:
+    """dir() lists them, and each can be used after a plain import; others do not exist."""
+    program = "import mlp_ref as m\nprint(m.arithmetic.FLOAT32.name, m.MLP.__name__)"
+    assert run(program) == "float32 MLP\n"
+    assert {*mlp_ref.__all__, *mlp_ref._MODULES, "__version__"} <= set(dir(mlp_ref))
+    with pytest.raises(AttributeError, match="module 'mlp_ref' has no attribute 'nothing'"):
+        _ = mlp_ref.nothing
+
+
 # ----------------------------------------------------------------------------------- import cost
 
 
@@ -139,25 +163,35 @@ def run(program: str) -> str:
     ).stdout
 
 
-def test_import_needs_numpy_and_nothing_else() -> None:
-    """After `import mlp_ref` there is nothing loaded beside NumPy, it, and the standard library."""
+def new(statement: str) -> set[str]:
+    """The modules that a statement loads."""
     before, after = (
-        run(f"import sys\n{statement}\nprint(*sys.modules)").split()
-        for statement in ("", "import mlp_ref")
+        set(run(f"import sys\n{code}\nprint(*sys.modules)").split()) for code in ("", statement)
     )
-    new = {name.partition(".")[0] for name in set(after) - set(before)}
-    assert new - set(sys.stdlib_module_names) == {"mlp_ref", "numpy"}
+    return after - before
+
+
+def test_the_package_alone_loads_nothing() -> None:
+    """pytest imports it at every start, for its plugin, and must not wait for NumPy."""
+    found = new("import mlp_ref")
+    assert found - set(new("import typing")) == {"mlp_ref"}
+
+
+def test_import_needs_numpy_and_nothing_else() -> None:
+    """With all public names there is nothing loaded beside NumPy and the standard library."""
+    found = {name.partition(".")[0] for name in new("from mlp_ref import *")}
+    assert found - set(sys.stdlib_module_names) == {"mlp_ref", "numpy"}
 
 
 @pytest.mark.slow
 def test_import_takes_at_most_1_3_times_numpy() -> None:
-    """The median over interleaved pairs of the ratio of CPU times, import mlp_ref to import numpy.
+    """The median over interleaved pairs of the ratio of CPU times, all of mlp_ref to NumPy.
 
     The one number here that is no bound but the project's promise; as a ratio of neighbours in time
     it does not depend on the machine or its load.
     """
-    clock = "import time\nt = time.process_time()\nimport {}\nprint(time.process_time() - t)"
-    programs = [clock.format(name) for name in ("mlp_ref", "numpy")]
+    clock = "import time\nt = time.process_time()\n{}\nprint(time.process_time() - t)"
+    programs = [clock.format(code) for code in ("from mlp_ref import *", "import numpy")]
     for program in programs:
         run(program)  # compiles, and warms the disk cache
     ratios = []

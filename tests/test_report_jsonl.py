@@ -12,11 +12,12 @@ import numpy as np
 import pytest
 
 import mlp_ref
+from mlp_ref.checks import InputError
 from mlp_ref.corpus import Corpus
 from mlp_ref.gate.cases import build_cases
 from mlp_ref.gate.expectations import Expectation
 from mlp_ref.gate.judge import Result, Verdict
-from mlp_ref.gate.report_jsonl import header_line, result_lines, summary_line
+from mlp_ref.gate.report_jsonl import header_line, read_results, result_lines, summary_line
 from mlp_ref.gate.run import CaseReport, Summary, run_case
 from mlp_ref.subjects import Subject
 from mlp_ref.subjects.numpy_subject import run as right
@@ -65,6 +66,15 @@ def test_the_header_says_what_was_judged() -> None:
     assert (header["corpus"], header["corpus_sha256"]) == (CORPUS.version, CORPUS.sha256)
     assert header["mlp_ref"] == mlp_ref.__version__
     assert header["numpy"] == np.__version__
+
+
+def test_the_header_says_which_part_was_judged() -> None:
+    """Pattern and shard, and the cases of all shards; without them, all cases."""
+    line = header_line(SUBJECT, CORPUS, ("float32",), 6, only="*x*", shard=(2, 3), total=17)
+    held = parse(line)
+    assert [held[key] for key in ("only", "shard", "cases", "total")] == ["*x*", [2, 3], 6, 17]
+    whole = parse(header_line(SUBJECT, CORPUS, ("float32",), 17))
+    assert [whole[key] for key in ("only", "shard", "cases", "total")] == [None, None, 17, 17]
 
 
 def test_one_line_per_tensor_reads_back_exactly() -> None:
@@ -133,3 +143,78 @@ def test_the_summary_has_the_counts_and_the_exit_status() -> None:
         "unknown": {"known": ["no-case g"]},
         "status": 1,
     }
+
+
+def test_the_hint_stands_with_the_origin() -> None:
+    """With the first tensor that fails unexpectedly, and nowhere else."""
+    report = run_case(SUBJECT, CASE, (KNOWN,))
+    hints = {r["tensor"]: r["hint"] for r in map(parse, result_lines(report)) if r["hint"]}
+    assert hints == {report.unexpected[0].tensor: report.hint}
+
+
+# ------------------------------------------------------------------------------------ reading back
+
+OTHER = replace(CASE, id="mlp/other/float64")
+REPORTS = [run_case(SUBJECT, case, (KNOWN,)) for case in (CASE, OTHER)]
+LINES = [line for report in REPORTS for line in result_lines(report)]
+
+
+def test_reports_read_back() -> None:
+    """Every result, expectation and hint, so that counting them gives the same summary."""
+    found = list(read_results(LINES, (CASE, OTHER), (KNOWN,)))
+    for report, read in zip(REPORTS, found, strict=True):
+        assert list(map(repr, read.results)) == list(map(repr, report.results))  # NaN is NaN
+        assert (read.case, read.hint) == (report.case, report.hint)
+        assert read.expectations == report.expectations
+    counted = Summary(1, (KNOWN,)), Summary(1, (KNOWN,))
+    for summary, reports in zip(counted, (REPORTS, found), strict=True):
+        for report in reports:
+            summary.add(replace(report, seconds=0.0))
+    assert counted[0] == counted[1]
+    assert counted[0].stale == {"known": [f"{CASE.id} dW0"]}
+
+
+@pytest.mark.parametrize("kept", [0, 1, len(CASE.tensors) - 1, len(CASE.tensors)])
+def test_a_case_that_is_not_complete_is_passed_over(kept: int) -> None:
+    """However many of its lines are there."""
+    for whole in (0, 1):
+        lines = LINES[: whole * len(CASE.tensors) + kept]
+        found = list(read_results(lines, (CASE, OTHER), (KNOWN,)))
+        assert len(found) == whole + (kept == len(CASE.tensors))
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ('"tensor": "z0"', '"tensor": "z1"'), ('"case": "mlp/', '"case": "mlq/'),
+        ('"verdict": "pass"', '"verdict": "fine"'), ('"verdict": "pass"', '"verdict": null'),
+        ('"reason": ""', '"reason": null'), ('"reason": ""', '"reason": 1'),
+        ('"failed": 0', '"failed": "0"'), ('"failed": 0', '"failed": 0.0'),
+        ('"failed": 0', '"failed": true'), ('"failed": 0', '"failed": 1e999'),
+        ('"failed": 0', '"failed": []'), ('"failed": 0, ', ""),
+        ('"failed": 0', '"failed": 0, "failed": 0'), ('"failed": 0', '"failed": 0, "more": 1'),
+        ('"index": [', '"index": [1.5, '), ('"index": [', '"index": 3, "x": ['),
+        ('"got": ', '"got": "x", "y": '), ('"got": ', '"got": null, "y": '),
+        ('"hint": null', '"hint": "look there"'), ('"expectation": null', '"expectation": "known"'),
+        ('"expectation": null', '"expectation": "nobody"'), ('{"kind"', '[{"kind"'),
+        ('{"kind": ', '{ "kind": '), ("}\n", "}\n\n"), ("}\n", "\n"), ("}\n", "}"),
+    ],
+)  # fmt: skip
+def test_a_line_that_nobody_wrote_is_refused(old: str, new: str) -> None:
+    """Another type, value, key, order or blank: what is read is exactly what was written."""
+    assert old in LINES[0]
+    lines = [LINES[0].replace(old, new, 1), *LINES[1:]]
+    with pytest.raises(InputError, match=f"the lines of {CASE.id} must be those of its tensors"):
+        list(read_results(lines, (CASE, OTHER), (KNOWN,)))
+
+
+@pytest.mark.parametrize(
+    "line", ["", "\n", "null\n", "[]\n", "1\n", "{}\n", "[" * 10**5, "9" * 5000]
+)
+def test_what_is_no_line_is_refused(line: str) -> None:
+    """No traceback, whatever it is; lines of another case or in another order are none either."""
+    for lines in ([line, *LINES[1:]], [LINES[1], LINES[0], *LINES[2:]]):
+        with pytest.raises(InputError):
+            list(read_results(lines, (CASE,), (KNOWN,)))
+    with pytest.raises(InputError, match="the lines of mlp/other/float64 must be"):
+        list(read_results(LINES, (OTHER,), (KNOWN,)))

@@ -17,8 +17,9 @@ from mlp_ref.activations import IDENTITY
 from mlp_ref.corpus import Corpus
 from mlp_ref.gate.cases import Case, build_cases
 from mlp_ref.gate.expectations import Expectation
-from mlp_ref.gate.report_terminal import Tally, render
+from mlp_ref.gate.report_terminal import render
 from mlp_ref.gate.run import Summary, run_cases
+from mlp_ref.gate.tally import Tally
 from mlp_ref.losses import SQUARED_ERROR
 from mlp_ref.model import MLP
 from mlp_ref.parameters import Params

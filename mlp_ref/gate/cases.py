@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from fnmatch import fnmatchcase
 from typing import Any
 
 import numpy as np
 
 from mlp_ref.arithmetic import ARITHMETICS, FLOAT32, FLOAT64, Arithmetic, Array
 from mlp_ref.bounds import Bounded, derive
+from mlp_ref.checks import fail, lookup
 from mlp_ref.corpus import load
 from mlp_ref.corpus.library import layers_of, model_of
 from mlp_ref.corpus.records import Certified, Record
@@ -17,7 +19,7 @@ from mlp_ref.losses import LOSSES, Loss
 from mlp_ref.model import MLP
 from mlp_ref.parameters import Params
 
-__all__ = ["CASE_ARITHMETICS", "Case", "build_cases", "case_of"]
+__all__ = ["CASE_ARITHMETICS", "Case", "build_cases", "case_of", "choose_cases"]
 
 CASE_ARITHMETICS: tuple[Arithmetic, ...] = (FLOAT32, FLOAT64)
 
@@ -133,3 +135,28 @@ def build_cases(
     for record in load("mlp").records if records is None else records:
         if record.arithmetic in names and not record.rejects:
             yield case_of(record)
+
+
+def choose_cases(
+    cases: Sequence[Case], pattern: str, arithmetics: Collection[str], prefix: str
+) -> list[Case]:
+    """The cases whose id matches, in these arithmetics; an empty choice stands for all.
+
+    Raises `InputError` if there are none. ``prefix`` comes before the words only and arithmetic in
+    the message, as in ``--only``.
+    """
+    known = {case.arithmetic.name: case for case in cases}
+    for name in arithmetics:
+        lookup(f"{prefix}arithmetic", name, known)
+    asked = arithmetics or known
+    found = [
+        case
+        for case in cases
+        if case.arithmetic.name in asked and fnmatchcase(case.id, pattern or "*")
+    ]
+    if not found:
+        fail(
+            f"{prefix}only must match the id of a case, such as {cases[0].id}", repr(pattern),
+            "see mlp-ref verify --list",
+        )  # fmt: skip
+    return found

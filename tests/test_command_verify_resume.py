@@ -1,0 +1,238 @@
+"""``mlp-ref verify --jsonl --resume``: what a killed run had finished is not asked again."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from mlp_ref.cli import main
+from mlp_ref.commands import verify as command
+from mlp_ref.gate.expectations import Expectation
+
+# Wrong in several ways, so that hints, reasons and skips must come back. Counts its calls.
+SUBJECT = """
+import os
+import signal
+from pathlib import Path
+
+from mlp_ref.subjects.numpy_subject import run as right
+
+CALLS, FATAL = Path("calls"), Path("fatal")
+
+def run(**case):
+    with CALLS.open("a") as file:
+        file.write("x")
+    if FATAL.exists() and CALLS.stat().st_size == int(FATAL.read_text()):
+        FATAL.unlink()
+        os.kill(os.getpid(), signal.SIGKILL)
+    name = case["activations"][0]
+    if name == "gelu":
+        raise RuntimeError("no such\\nkernel")
+    if name == "silu":
+        raise NotImplementedError("no silu")
+    answer = dict(right(**case))
+    if name == "tanh":
+        answer["dW0"] = 3 * answer["dW0"]
+    if name == "relu":
+        del answer["dx"]
+    return answer
+
+def other(**case):
+    return right(**case)
+"""
+ASKED = "py:own:run --only mlp/batch-7/* --jsonl out.jsonl"
+PARTIAL, REPORT = Path("out.jsonl.partial"), Path("out.jsonl")
+CASES = 20
+
+
+@pytest.fixture(autouse=True)
+def _in_a_folder_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", sys.path.copy())
+    Path("own.py").write_text(SUBJECT, encoding="utf-8")
+    yield
+    sys.modules.pop("own", None)
+
+
+def verify(arguments: str, status: int, capsys: pytest.CaptureFixture[str]) -> str:
+    """What verify prints; its exit status is as stated."""
+    assert main(["verify", *arguments.split()]) == status
+    out, err = capsys.readouterr()
+    assert err == ""
+    return out
+
+
+def refused(arguments: str, capsys: pytest.CaptureFixture[str]) -> str:
+    """The one line with which verify ends; the partial report stays as it is."""
+    before = PARTIAL.read_bytes()
+    assert main(["verify", *arguments.split()]) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.count("\n") == 1
+    assert PARTIAL.read_bytes() == before
+    assert not REPORT.exists()
+    return err.removeprefix("mlp-ref: error: ")
+
+
+def calls() -> int:
+    """How often the subject was asked since this was asked last."""
+    path = Path("calls")
+    n = path.stat().st_size if path.exists() else 0
+    path.unlink(missing_ok=True)
+    return n
+
+
+@pytest.fixture
+def whole(capsys: pytest.CaptureFixture[str]) -> bytes:
+    """The report of an uninterrupted run, which is put away."""
+    verify(ASKED, 1, capsys)
+    assert calls() == CASES
+    report = REPORT.read_bytes()
+    REPORT.unlink()
+    return report
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="needs a signal that ends at once")
+@pytest.mark.parametrize("fatal", [1, 8, CASES])
+def test_a_killed_run_goes_on(fatal: int, whole: bytes, capsys: pytest.CaptureFixture[str]) -> None:
+    """What it had finished is on disk and is not asked again; the report is as if never killed."""
+    Path("fatal").write_text(str(fatal))
+    arguments = [sys.executable, "-m", "mlp_ref", "verify", *ASKED.split()]
+    done = subprocess.run(arguments, capture_output=True, check=False, env={**os.environ})
+    assert done.returncode == -signal.SIGKILL
+    assert calls() == fatal
+    assert not REPORT.exists()
+    left = PARTIAL.read_bytes()
+    assert whole.startswith(left)
+    assert len({json.loads(line).get("case") for line in left.splitlines()} - {None}) == fatal - 1
+    out = verify(f"{ASKED} --resume", 1, capsys)
+    assert calls() == CASES - fatal + 1
+    assert REPORT.read_bytes() == whole
+    assert not PARTIAL.exists()
+    assert out == verify(ASKED, 1, capsys)
+
+
+@pytest.mark.slow
+def test_from_any_byte_the_same_report_follows(
+    whole: bytes, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Wherever the partial report ends: between lines, within one, within the header or nowhere."""
+    lines = whole.splitlines(keepends=True)
+    ends = [0, 1, len(lines[0]) - 1, len(lines[0]), len(lines[0]) + 1, len(whole) - 1, len(whole)]
+    ends += [sum(map(len, lines[:k])) + 10 * (k % 3) for k in range(30, len(lines), 43)]
+    for end in ends:
+        PARTIAL.write_bytes(whole[:end])
+        verify(f"{ASKED} --resume", 1, capsys)
+        assert REPORT.read_bytes() == whole
+        finished = [json.loads(line) for line in whole[:end].split(b"\n")[:-1]]
+        cases = {line["case"] for line in finished if line["kind"] == "result"}
+        assert calls() in (CASES - len(cases), CASES - len(cases) + 1)
+        REPORT.unlink()
+
+
+def test_the_other_reports_are_whole(whole: bytes, capsys: pytest.CaptureFixture[str]) -> None:
+    """Terminal, JUnit and Markdown tell of all cases, with hints, as of an uninterrupted run."""
+    more = "--junit {0}.xml --markdown {0}.md"
+    full = verify(f"{ASKED} {more.format('a')}", 1, capsys)
+    PARTIAL.write_bytes(whole[: len(whole) * 2 // 3])
+    assert verify(f"{ASKED} --resume {more.format('b')}", 1, capsys) == full
+    assert Path("a.md").read_bytes() == Path("b.md").read_bytes()
+    a, b = (Path(f"{name}.xml").read_text("utf-8").split() for name in "ab")
+    assert [word for word in a if "time=" not in word] == [w for w in b if "time=" not in w]
+    hints = [hint for line in whole.splitlines() if (hint := json.loads(line).get("hint"))]
+    assert len(hints) == 2
+    assert all(hint in " ".join(full.split()) for hint in hints)
+
+
+def test_stale_expectations_come_back(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What passes although it is expected to fail is known without asking again."""
+    failing = {"mlp/batch-7/identity/binary_cross_entropy/float64": {"loss": 1.0}}
+    known = Expectation("known", "py:own:other", "1", "1", "because.", failing)
+    monkeypatch.setattr(command, "expectations_of", lambda subject: (known,))
+    asked = ASKED.replace("own:run", "own:other")
+    verify(asked, 5, capsys)
+    whole = REPORT.read_bytes()
+    PARTIAL.write_bytes(whole)
+    verify(f"{asked} --resume", 5, capsys)
+    assert REPORT.read_bytes() == whole
+
+
+def test_without_a_partial_report_all_is_asked(
+    whole: bytes, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """So that a job may say --resume always; without it, a partial report counts for nothing."""
+    verify(f"{ASKED} --resume", 1, capsys)
+    assert (REPORT.read_bytes(), calls()) == (whole, CASES)
+    PARTIAL.write_bytes(whole)
+    verify(ASKED, 1, capsys)
+    assert (REPORT.read_bytes(), calls()) == (whole, CASES)
+    assert not PARTIAL.exists()
+
+
+def test_an_interrupted_run_can_be_resumed(capsys: pytest.CaptureFixture[str]) -> None:
+    """Ctrl-C leaves the partial report, and the older one as it was."""
+    REPORT.write_text("old")
+    Path("own.py").write_text("def run(**case):\n    raise KeyboardInterrupt\n", "utf-8")
+    assert main(["verify", *ASKED.split()]) == 130
+    assert REPORT.read_text() == "old"
+    (header,) = PARTIAL.read_text().splitlines()
+    assert json.loads(header)["cases"] == CASES
+    assert "interrupted" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "text"),
+    [
+        ("py:own:other --only mlp/batch-7/*", "subject 'py:own:other'; got 'py:own:run'; leave"),
+        ("py:own:run --only mlp/batch-1/*", "only 'mlp/batch-1/*'; got 'mlp/batch-7/*'; leave"),
+        ("py:own:run --only mlp/batch-7/* --shard 1/2", "shard [1, 2]; got None; leave"),
+        (
+            "py:own:run --only mlp/batch-7/* --arithmetic float64",
+            "arithmetics ['float64']; got ['float32', 'float64']; leave --resume out to begin anew",
+        ),
+    ],
+)
+def test_another_run_is_not_resumed(
+    arguments: str, text: str, whole: bytes, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The same subject, arithmetics, cases and shard, or nothing."""
+    PARTIAL.write_bytes(whole[: len(whole) // 2])
+    got = refused(f"{arguments} --jsonl out.jsonl --resume", capsys)
+    assert got.startswith(f"'{PARTIAL.resolve()}' must be of a run with {text}")
+
+
+@pytest.mark.parametrize("key", ["corpus_sha256", "numpy", "mlp_ref", "format"])
+def test_a_run_of_other_versions_is_not_resumed(
+    key: str, whole: bytes, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A report speaks of one corpus and one version of everything."""
+    header, rest = whole.split(b"\n", 1)
+    PARTIAL.write_bytes(json.dumps({**json.loads(header), key: "x"}).encode() + b"\n" + rest)
+    assert f" must be of a run with {key} " in refused(f"{ASKED} --resume", capsys)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "text"),
+    [
+        (b'"verdict": "fail"', b'"verdict": "pass"', "must be as a run left it: the lines of mlp/"),
+        (b'"kind": "header"', b'"kind" : "header"', "must begin with the header of a run; got"),
+        (b'{"kind": "header"', b'["kind"; "header"', "must begin with the header of a run; got"),
+        (b'{"kind": "summary"', b'{"kind": "result"}\n{"kind": "summary"', " results; got "),
+        (b"float64", b"\xff\xfe", "must hold the lines of a run; got "),
+    ],
+)
+def test_an_edited_report_is_not_resumed(
+    old: bytes, new: bytes, text: str, whole: bytes, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Only the last line may be damaged."""
+    PARTIAL.write_bytes(whole.replace(old, new, 1))
+    assert text in refused(f"{ASKED} --resume", capsys)
