@@ -21,6 +21,8 @@ from mlp_ref.activations import ACTIVATIONS
 from mlp_ref.arithmetic import FLOAT64, Arithmetic, Array
 from mlp_ref.bounds import Bounded, bounded, elementwise, losses, product, softmax
 
+pytestmark = pytest.mark.slow
+
 USED = (
     "p = 24", "p = 8", "p = 8, exact functions", "underflow", "bfloat16", "coarse storage", "tf32",
 )  # fmt: skip

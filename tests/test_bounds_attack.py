@@ -18,6 +18,8 @@ from mlp_ref.model import MLP
 from mlp_ref.parameters import Params
 from mlp_ref.softmax import LOG_SOFTMAX, SOFTMAX
 
+pytestmark = pytest.mark.slow
+
 ARITHMETICS = {
     "p = 24": FLOAT32,
     "p = 11": replace(FLOAT64, name="p = 11", u=2.0**-11),

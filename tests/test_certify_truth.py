@@ -43,6 +43,7 @@ def same_words(a: Record, b: Record) -> bool:
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("draft", FIRST, ids=lambda r: r.id)
 def test_more_precision_gives_the_same_words(draft: Record) -> None:
     """With 64 and 1,000 bits more, every word and every radius is the same."""

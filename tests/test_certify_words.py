@@ -55,7 +55,6 @@ def test_words_are_the_nearest_ones(bits: int) -> None:
         (lambda: float("nan"), Word(math.nan)),
         (lambda: float("-inf"), Word(-math.inf)),
     ],
-    ids=str,
 )
 def test_edges(bits: int, make, expected: Word) -> None:  # type: ignore[no-untyped-def]
     """Exact numbers have the radius 0; underflow is a zero that is never negative."""

@@ -16,6 +16,8 @@ from mlp_ref import rounding
 from mlp_ref.activations import ACTIVATIONS
 from mlp_ref.arithmetic import FLOAT32, FLOAT64, Array, Interval
 
+pytestmark = pytest.mark.slow
+
 # Low precision shows terms of higher order, small K the operations beside the elementary function,
 # a large tiny what underflow costs.
 ARITHMETICS = {

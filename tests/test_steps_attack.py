@@ -22,6 +22,8 @@ from mlp_ref.bounds import derive_step, steps
 from mlp_ref.optimizers import SGD, Adam, AdamW, Optimizer, State
 from mlp_ref.parameters import Params
 
+pytestmark = pytest.mark.slow
+
 OPTIMIZERS: dict[str, Optimizer] = {
     "sgd": SGD(0.1),
     "sgd with decay": SGD(0.1, weight_decay=0.3),
