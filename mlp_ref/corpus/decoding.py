@@ -63,6 +63,7 @@ class _Place:
             raise InputError(f"{self._text()}: {error}") from None
         if numbers.size != count:
             self.refuse(f"must hold {count} words", numbers.size)
+        numbers.flags.writeable = False  # several readers may hold one record
         return numbers
 
     def keys(self, x: Any, needed: Mapping[str, type], more: Mapping[str, type] = {}) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, NoReturn
@@ -193,11 +194,16 @@ def _checked(folder: Path, entry: Mapping[str, Any]) -> bytes:
     return blob
 
 
+@lru_cache(maxsize=16)  # reading every word again takes longer than all that follows
+def _parsed(text: str, name: str) -> tuple[str, tuple[Record, ...]]:
+    return read_cases(text, name)
+
+
 def _records(
     path: Path, blob: bytes, entry: Mapping[str, Any], manifest: Mapping[str, Any]
 ) -> tuple[Record, ...]:
     try:
-        version, records = read_cases(blob.decode(), path.name)
+        version, records = _parsed(blob.decode(), path.name)
     except (InputError, UnicodeDecodeError) as error:
         raise CorpusError(f"{quote(path.parent)}: {error}") from None
     operations = {entry["operation"], *(record.operation for record in records)}

@@ -8,7 +8,7 @@ The header tells how many cases follow; a file that ends before the last ``end``
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -17,7 +17,7 @@ from mlp_ref.arithmetic import Array
 from mlp_ref.corpus.hexwords import DIGITS, to_hex
 from mlp_ref.corpus.records import Certified, Generated, Record
 
-__all__ = ["LINES_FORMAT", "lines_text"]
+__all__ = ["LINES_FORMAT", "given_lines", "lines_text"]
 
 LINES_FORMAT = 1
 _DIGITS = DIGITS["float64"]
@@ -39,16 +39,23 @@ def lines_text(records: Iterable[Record], version: str, sha256: str = _NONE) -> 
 
 def _case(record: Record) -> Iterator[str]:
     yield f"case {record.id} {record.operation} {record.arithmetic}"
-    for name, value in record.parameters.items():
-        items = value if isinstance(value, list) else [value]
-        yield " ".join(("parameter", name, str(len(items)), *map(_item, items)))
-    for name, x in record.inputs.items():
-        yield from _input(name, x, record.arithmetic)
+    yield from given_lines(record.parameters, record.inputs, record.arithmetic)
     if record.rejects:
         yield f"reject {record.rejects}"
     for name, q in record.expected.items():
         yield from _expected(name, q)
     yield "end"
+
+
+def given_lines(
+    parameters: Mapping[str, Any], inputs: Mapping[str, Array | Generated], arithmetic: str
+) -> Iterator[str]:
+    """The parameters and inputs of a case or question."""
+    for name, value in parameters.items():
+        items = value if isinstance(value, list) else [value]
+        yield " ".join(("parameter", name, str(len(items)), *map(_item, items)))
+    for name, x in inputs.items():
+        yield from _input(name, x, arithmetic)
 
 
 def _item(value: Any) -> str:
