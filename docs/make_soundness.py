@@ -15,13 +15,13 @@ from statistics import median
 
 import numpy as np
 
+from mlp_ref import operations
 from mlp_ref.arithmetic import ARITHMETICS, Arithmetic, Array
 from mlp_ref.checks import InputError
 from mlp_ref.corpus import load
 from mlp_ref.corpus.records import OPERATIONS, Certified, Record
 from mlp_ref.files import atomic_path
 from mlp_ref.gate.judge import Verdict, judge_certified
-from mlp_ref.subjects import numpy_subject
 
 PAGE = Path(__file__).with_name("soundness.md")
 BEGIN, END = "<!-- written by docs/make_soundness.py -->", "<!-- until here -->"
@@ -53,7 +53,7 @@ def measure(operation: str, name: str) -> tuple[int, int, list[float]]:
 
     Raises `AssertionError` if the reference violates a bound, or accepts what must be rejected.
     """
-    A, answer = ARITHMETICS[name], numpy_subject.OPERATIONS[operation]
+    A, answer = ARITHMETICS[name], operations.OPERATIONS[operation]
     cases, entries, found = 0, 0, list[float]()
     for record in load(operation).records:
         if record.rejects:
@@ -77,7 +77,7 @@ def measure(operation: str, name: str) -> tuple[int, int, list[float]]:
 def require_rejected(record: Record) -> None:
     """The reference must refuse the inputs of an error case."""
     try:
-        numpy_subject.OPERATIONS[record.operation](record.parameters, record.arrays())
+        operations.OPERATIONS[record.operation](record.parameters, record.arrays())
     except InputError:
         return
     raise AssertionError(f"{record.id} is accepted")

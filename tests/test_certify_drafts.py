@@ -17,13 +17,13 @@ import numpy as np
 import pytest
 
 from mlp_ref.activations import ACTIVATIONS
+from mlp_ref.allowances import ALLOWANCES
 from mlp_ref.arithmetic import ARITHMETICS
-from mlp_ref.certify.allowances import ALLOWANCES
 from mlp_ref.certify.drafts import CHAIN, drafts
 from mlp_ref.checks import InputError
 from mlp_ref.corpus.records import FLAGS, OPERATIONS, Generated, Record
 from mlp_ref.losses import LOSSES
-from mlp_ref.subjects.numpy_subject import OPERATIONS as REFERENCE
+from mlp_ref.operations import OPERATIONS as REFERENCE
 
 DRAFTS = list(drafts())
 BY_ID = {record.id: record for record in DRAFTS}

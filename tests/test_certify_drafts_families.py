@@ -14,7 +14,7 @@ from mlp_ref.arithmetic import BFLOAT16, FLOAT16, FLOAT64, representable
 from mlp_ref.certify.drafts import CHAIN
 from mlp_ref.certify.drafts.mlp import pooled_digits
 from mlp_ref.datasets import load_digits
-from mlp_ref.subjects.numpy_subject import OPERATIONS as REFERENCE
+from mlp_ref.operations import OPERATIONS as REFERENCE
 
 
 def test_pooled_digits_are_exact_sums_of_real_pixels() -> None:

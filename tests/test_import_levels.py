@@ -25,8 +25,9 @@ LEVELS = (
     ("losses", "parameters"),
     ("model", "optimizers"),
     ("bounds", "corpus", "datasets", "storage", "training"),
-    ("__init__", "gradcheck"),
-    ("certify", "faults", "subjects"),
+    ("__init__", "allowances", "gradcheck", "operations"),
+    ("certify", "faults"),
+    ("subjects",),
     ("gate",),
     ("commands",),
     ("cli", "pytest_plugin"),
@@ -82,7 +83,7 @@ def test_a_module_imports_from_lower_levels_only(file: str) -> None:
         ("from mlp_ref.dense import Layer", "dense.py"),  # itself
         ("from mlp_ref import MLP", "model.py"),  # the package as a whole
         ("def f():\n    import mlp_ref.cli", "model.py"),
-        ("from mlp_ref.gate.judge import x", "subjects/torch_subject.py"),
+        ("from mlp_ref.gate.judge import x", "subjects/pytorch/subject.py"),
         ("", "new_module.py"),
     ],
 )

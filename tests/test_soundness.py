@@ -9,8 +9,8 @@ import make_soundness
 import numpy as np
 import pytest
 
+from mlp_ref import operations
 from mlp_ref.corpus.records import OPERATIONS
-from mlp_ref.subjects import numpy_subject
 
 PAGE = (Path(make_soundness.__file__).with_name("soundness.md")).read_text("utf-8")
 
@@ -36,12 +36,12 @@ def test_a_violation_stops_the_script(monkeypatch: pytest.MonkeyPatch) -> None:
             y = e / e.sum(axis=1, keepdims=True)
         return {"y": y, "dx": y * (inputs["g"] - (y * inputs["g"]).sum(axis=1, keepdims=True))}
 
-    wrong = {**numpy_subject.OPERATIONS, "softmax": shifted}
-    monkeypatch.setattr(numpy_subject, "OPERATIONS", MappingProxyType(wrong))
+    wrong = {**operations.OPERATIONS, "softmax": shifted}
+    monkeypatch.setattr(operations, "OPERATIONS", MappingProxyType(wrong))
     with pytest.raises(AssertionError, match=r"softmax/.* in float64"), np.errstate(all="ignore"):
         make_soundness.measure("softmax", "float64")
-    accepts = {**numpy_subject.OPERATIONS, "dense": lambda parameters, inputs: {}}
-    monkeypatch.setattr(numpy_subject, "OPERATIONS", MappingProxyType(accepts))
+    accepts = {**operations.OPERATIONS, "dense": lambda parameters, inputs: {}}
+    monkeypatch.setattr(operations, "OPERATIONS", MappingProxyType(accepts))
     rejected = next(r for r in make_soundness.load("dense").records if r.rejects)
     with pytest.raises(AssertionError, match=f"{rejected.id} is accepted"):
         make_soundness.require_rejected(rejected)

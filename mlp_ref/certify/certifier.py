@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from mlp_ref.activations import ACTIVATIONS, Elementwise
+from mlp_ref.allowances import ALLOWANCES, room_for_sets
 from mlp_ref.arithmetic import ARITHMETICS, Array
-from mlp_ref.certify.allowances import ALLOWANCES
 from mlp_ref.certify.balls import ball as exact_ball
 from mlp_ref.certify.balls import both_slopes, in_pieces
 from mlp_ref.certify.jets import Undecided, working_precision
@@ -183,12 +183,7 @@ def _sides(f: Elementwise, x: float, g: float, *, mean: bool) -> tuple[float, ..
 
 
 def _with_sets(q: Certified, sets: Mapping[int, tuple[float, ...]]) -> Certified:
-    """With room for the rounding of every number of a set that an arithmetic does not hold."""
-    bounds = {}
-    for name, bound in q.bounds.items():
-        A, bounds[name] = ARITHMETICS[name], bound.copy()
-        for k, numbers in sets.items():
-            size = max(abs(x) for x in numbers if x == x)
-            held = all(float(A.quantize(np.array(x))) == x for x in numbers if x == x)
-            bounds[name].flat[k] = max(bound.flat[k], 0 if held else 2 * A.u * size)
+    bounds = {
+        name: room_for_sets(ARITHMETICS[name], bound, sets) for name, bound in q.bounds.items()
+    }
     return replace(q, bounds=bounds, sets=sets)

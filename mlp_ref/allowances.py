@@ -26,7 +26,7 @@ from mlp_ref.corpus.library import activation_of, layers_of, model_of, optimizer
 from mlp_ref.losses import LOSSES
 from mlp_ref.parameters import Params
 
-__all__ = ["ALLOWANCES"]
+__all__ = ["ALLOWANCES", "room_for_sets"]
 
 Parameters = Mapping[str, Any]
 Inputs = Mapping[str, Array]
@@ -145,3 +145,17 @@ ALLOWANCES: Mapping[str, Rule] = MappingProxyType(
         "train_step": _train_step,
     }
 )
+
+
+def room_for_sets(A: Arithmetic, bound: Array, sets: Mapping[int, tuple[float, ...]]) -> Array:
+    """The bounds of a derivative, with room for the rounding of every number of a set.
+
+    ``sets``  flat index -> the numbers that are right there
+    """
+    out = bound.copy()
+    for k, numbers in sets.items():
+        size = max(abs(x) for x in numbers if x == x)
+        held = all(float(A.quantize(np.array(x))) == x for x in numbers if x == x)
+        room = 2 * (A.u + A.u_store) * size + 2 * A.tiny_store
+        out.flat[k] = max(bound.flat[k], 0 if held else room)
+    return out
