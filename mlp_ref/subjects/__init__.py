@@ -1,14 +1,16 @@
 """Subjects: the implementations that the gate judges.
 
-A subject is one function that computes a case. It is called with keywords only:
+A subject answers questions: operations of the corpus on arrays. `mlp_ref.subjects.protocol` says
+what it returns and declares; conformance/README.md defines the operations. A function of the
+operation mlp, the smallest subject there is, is called with keywords:
 
     ``weights``      list of W_l (n_l, n_{l+1}), rows are inputs: z = a W + b (PyTorch: W^T)
     ``biases``       list of b_l (n_{l+1},)
     ``x``            (n, n_0), one sample per row
     ``target``       labels (n,) int64 or probabilities (n, C) for cross_entropy, else (n, C)
     ``activations``  one name per layer, out of identity, sigmoid, tanh, relu, leaky_relu, elu,
-                     softplus, silu, gelu, gelu_tanh; in vectors of one's own, the last may also
-                     be softmax or log_softmax, over the outputs of each row
+                     softplus, silu, gelu, gelu_tanh; the last may also be softmax or log_softmax,
+                     over the outputs of each row
     ``loss``         cross_entropy or binary_cross_entropy, both from logits, or squared_error
 
 Every array is float32 or float64 (labels apart); the subject answers in the same dtype, in a
@@ -34,15 +36,67 @@ limits the run to what the subject claims; without it float32 and float64 are as
         return answer | {"loss": np.mean((z - target) ** 2)}
 """
 
-from collections.abc import Callable, Mapping
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from importlib import import_module
 from types import MappingProxyType
+from typing import Any
 
-from mlp_ref.subjects import numpy_subject, python_subject, torch_subject
-from mlp_ref.subjects.protocol import Subject
+from mlp_ref.checks import lookup
+from mlp_ref.subjects.networks import network_subject
+from mlp_ref.subjects.protocol import CONVENTIONS, Kind, Question, Reply, Session, Subject
 
-__all__ = ["SUBJECTS", "Subject", "load_python"]
+__all__ = [
+    "CONVENTIONS", "SUBJECTS", "Kind", "Question", "Reply", "Session", "Subject", "command_of",
+    "load", "network_subject",
+]  # fmt: skip
 
-SUBJECTS: Mapping[str, Callable[[], Subject]] = MappingProxyType(
-    {"numpy": numpy_subject.load, "torch": torch_subject.load}
+# name -> module, which is imported when the subject is loaded, and what follows the name
+_MODULES: Mapping[str, tuple[str, str]] = MappingProxyType(
+    {
+        "numpy": ("numpy_subject", ""),
+        "torch": ("pytorch.subject", "[:compile|:cuda|:cuda+tf32]"),
+        "torch_ddp": ("pytorch.ddp", ":RANKS"),
+        "torch_tp": ("pytorch.tp", ":RANKS"),
+        "jax": ("jax_subject", ""),
+        "onnxruntime": ("onnxruntime_subject", ""),
+        "sklearn": ("sklearn_subject", ""),
+        "fault": ("fault_subject", ":ID"),
+    }
 )
-load_python = python_subject.load
+SUBJECTS: tuple[str, ...] = tuple(f"{name}{variants}" for name, (_, variants) in _MODULES.items())
+_OWN = {"py": "python", "so": "shared_object"}  # these take the whole text
+
+
+def _module(spec: str) -> tuple[Any, str]:
+    """The module of a subject, and what its ``load`` is called with."""
+    name, _, variant = spec.partition(":")
+    if name in _OWN:
+        return import_module(f"{__name__}.{_OWN[name]}"), spec
+    what = "a subject other than py:module:object, so:library, cmd:program and files:folder"
+    file, _ = lookup(what, name, _MODULES)
+    return import_module(f"{__name__}.{file}"), variant
+
+
+def load(spec: str) -> Subject:
+    """The subject of that name, in this process.
+
+    Raises `InputError` if there is none, or it cannot be loaded.
+    """
+    module, text = _module(spec)
+    subject: Subject = module.load(text)
+    return subject
+
+
+def command_of(spec: str) -> list[str]:
+    """The program that serves the subject to another process, by the wire protocol.
+
+    Raises `InputError` if there is no such subject.
+    """
+    module, text = _module(spec)
+    if hasattr(module, "command"):  # of several processes
+        found: list[str] = module.command(text)
+        return found
+    return [sys.executable, "-m", "mlp_ref.subjects.worker", spec]
