@@ -19,6 +19,8 @@ from mlp_ref.commands import (
     gradcheck,
     merge,
     predict,
+    questions,
+    report,
     train,
     vectors,
     verify,
@@ -30,8 +32,10 @@ __all__ = ["main"]
 
 _COMMANDS = {
     "verify": verify,
+    "questions": questions,
     "compare": compare,
     "merge": merge,
+    "report": report,
     "train": train,
     "predict": predict,
     "gradcheck": gradcheck,
