@@ -19,11 +19,12 @@ import pytest
 
 if TYPE_CHECKING:
     from mlp_ref.arithmetic import Arithmetic
+    from mlp_ref.corpus import Corpus
     from mlp_ref.corpus.records import Record
     from mlp_ref.gate.cases import Case
     from mlp_ref.gate.expectations import Expectation
     from mlp_ref.gate.judge import Result
-    from mlp_ref.subjects import Subject
+    from mlp_ref.subjects import Session
 
 __all__ = [
     "CaseCollector",
@@ -44,10 +45,11 @@ _MARKER = (
 _CASES = pytest.StashKey["list[Case]"]()
 # name -> placeholder and help
 _OPTIONS = {
-    "subject": ("SUBJECT", "judge numpy, torch or py:module:object; each case is a test"),
+    "subject": ("SUBJECT", "judge it, as mlp-ref verify does; each case is a test"),
     "arithmetic": ("NAMES", "float32 or float64; all that the subject declares if left out"),
     "only": ("PATTERN", "cases whose id matches, such as '*softplus*'"),
     "require": ("N", "fail if fewer cases are judged; 1 where any is run"),
+    "expect": ("LEDGER", "a file of known failures (see mlp_ref.gate.ledger): each is an xfail"),
     "vectors": ("DIR", "judge by another corpus, such as one that mlp-ref certify wrote"),
 }
 
@@ -79,29 +81,26 @@ def _option(config: pytest.Config, name: str) -> str:
 
 
 def _existing(config: pytest.Config) -> list[Case]:
-    """Every network of the corpus; read once. Raises `InputError` if there is none."""
+    """Every case of the corpus; read once."""
     if _CASES not in config.stash:
-        from mlp_ref.checks import fail
-        from mlp_ref.corpus import load
         from mlp_ref.gate.cases import build_cases
 
-        corpus = load("mlp", _vectors(config))
-        config.stash[_CASES] = list(build_cases(records=corpus.records))
-        if not config.stash[_CASES]:
-            fail(
-                "--mlp-ref-vectors must hold cases of the operation mlp", "none",
-                "write some with mlp-ref certify, or leave it out",
-            )  # fmt: skip
+        config.stash[_CASES] = list(build_cases(records=_corpus(config).records))
     return config.stash[_CASES]
 
 
-def _vectors(config: pytest.Config) -> Path | None:
-    """The folder of the corpus; what the configuration file says is relative to it."""
-    folder = _option(config, "vectors")
-    if not folder:
+def _corpus(config: pytest.Config) -> Corpus:
+    from mlp_ref.corpus import load
+
+    return load(folder=_file(config, "vectors"))
+
+
+def _file(config: pytest.Config, name: str) -> Path | None:
+    """The path that an option holds; what the configuration file says is relative to it."""
+    if not (path := _option(config, name)):
         return None
-    from_file = config.getoption("mlp_ref_vectors") is None and config.inipath is not None
-    return (config.inipath.parent if from_file and config.inipath else Path()) / folder
+    from_file = config.getoption(f"mlp_ref_{name}") is None and config.inipath is not None
+    return (config.inipath.parent if from_file and config.inipath else Path()) / path
 
 
 def _names(text: str) -> list[str]:
@@ -117,7 +116,7 @@ class Gate:
     def __init__(self, config: pytest.Config) -> None:
         self.config = config
         self.asked = self.judged = self.require = 0
-        self.subject: Subject
+        self.subject: Session
         self.cases: list[Case]
         self.expectations: tuple[Expectation, ...]
 
@@ -131,10 +130,10 @@ class Gate:
             raise pytest.UsageError(str(error)) from None
 
     def _prepare(self) -> None:
-        from mlp_ref.checks import fail, lookup
+        from mlp_ref.checks import fail
         from mlp_ref.gate.cases import choose_cases
-        from mlp_ref.gate.expectations import expectations_of
-        from mlp_ref.subjects import SUBJECTS, load_python
+        from mlp_ref.gate.ledger import expectations_of
+        from mlp_ref.gate.sessions import open_session
 
         name, number = _option(self.config, "subject"), _option(self.config, "require")
         if number and not (number.isascii() and number.isdigit() and int(number)):
@@ -143,17 +142,18 @@ class Gate:
                 "a run that judged nothing proves nothing",
             )  # fmt: skip
         self.require = int(number or 0)
-        self.subject = (
-            load_python(name)
-            if name.startswith("py:")
-            else lookup("a subject other than py:module:object", name, SUBJECTS)()
-        )
-        self.expectations = expectations_of(name)
-        known = self.subject.arithmetics
-        declared = [case for case in _existing(self.config) if case.arithmetic.name in known]
+        self.subject = open_session(name, _corpus(self.config))
+        self.expectations = expectations_of(name, _file(self.config, "expect"))
+        declared = [
+            case
+            for case in _existing(self.config)
+            if case.arithmetic.name in self.subject.arithmetics
+            and case.operation in self.subject.operations
+        ]
         if not declared:
-            fail(f"{name} must declare an arithmetic of the cases", ", ".join(known),
-                 "declare float32 or float64")  # fmt: skip
+            fail(f"{name} must declare an arithmetic and an operation of the cases",
+                 ", ".join((*self.subject.arithmetics, *self.subject.operations)),
+                 "declare float32 or float64, and mlp")  # fmt: skip
         arithmetics = _names(_option(self.config, "arithmetic"))
         self.cases = choose_cases(declared, _option(self.config, "only"), arithmetics, "--mlp-ref-")
 

@@ -8,14 +8,15 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from networks import NETWORKS
+
 from mlp_ref.corpus import Corpus
-from mlp_ref.gate.cases import build_cases
 from mlp_ref.gate.compare import compare
 from mlp_ref.gate.expectations import Expectation
 from mlp_ref.gate.report_jsonl import header_line, result_lines, summary_line
 from mlp_ref.gate.results import Report, read_report, summarize
 from mlp_ref.gate.run import Summary, run_case
-from mlp_ref.subjects import Subject
+from mlp_ref.subjects import Subject, network_subject
 from mlp_ref.subjects.numpy_subject import run as right
 
 Record = dict[str, Any]
@@ -23,7 +24,7 @@ Records = list[Record]
 Edit = Callable[[Records], object]
 
 CORPUS = Corpus("2026.1", "0123456789abcdef" * 4, (), Path())
-CASES = [case for case in build_cases() if case.id.startswith("mlp/batch-7/")][:4]
+CASES = [case for case in NETWORKS if case.id.startswith("mlp/batch-7/")][:4]
 FIRST, SECOND, THIRD, FOURTH = (case.id for case in CASES)
 CASE64 = next(case.id for case in CASES if case.id.endswith("float64"))
 Z0 = f"{CASE64} z0"
@@ -42,8 +43,8 @@ def run(**question: Any) -> Any:
     return answer
 
 
-THIRD_ASKED = (CASES[2].question()["activations"], CASES[2].question()["loss"])
-SUBJECT = Subject("mine", run, ("float32", "float64"), {"mine": "1.2"})
+THIRD_ASKED = (CASES[2].keywords()["activations"], CASES[2].keywords()["loss"])
+SUBJECT = network_subject("mine", run, ("float32", "float64"), {"mine": "1.2"})
 
 
 def written(shard: tuple[int, int] | None = None, subject: Subject = SUBJECT) -> str:

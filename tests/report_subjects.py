@@ -8,19 +8,20 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from networks import NETWORKS
 
 from mlp_ref.corpus import Corpus
-from mlp_ref.gate.cases import Case, build_cases
+from mlp_ref.gate.cases import Case
 from mlp_ref.gate.expectations import Expectation
 from mlp_ref.gate.run import CaseReport, Summary, run_cases
 from mlp_ref.gate.tally import Tally
-from mlp_ref.subjects import Subject
+from mlp_ref.subjects import Subject, network_subject
 from mlp_ref.subjects.numpy_subject import run as right
 
 Run = Callable[..., Any]
 
 CORPUS = Corpus("2026.1", "0123456789abcdef" * 4, (), Path())
-CASES = [case for case in build_cases() if case.id.startswith("mlp/batch-7/")]
+CASES = [case for case in NETWORKS if case.id.startswith("mlp/batch-7/")]
 CASE = CASES[0]
 HOSTILE = (
     "]]>",
@@ -74,7 +75,7 @@ def mixed(**question: Any) -> Any:
 
 def expects(failing: dict[str, dict[str, float]]) -> tuple[Expectation, ...]:
     """An expectation of these failures."""
-    return (Expectation("known", "mine", "mine 1.2", "measured", "It is known.", failing),)
+    return (Expectation("known", ("mine",), "mine 1.2", "measured", "It is known.", failing),)
 
 
 @dataclass
@@ -97,7 +98,7 @@ def judged(
     unknown: dict[str, list[str]] | None = None,
 ) -> Outcome:
     """The run of a subject."""
-    subject = Subject(name, run, ("float32", "float64"), {name: "1.2"})
+    subject = network_subject(name, run, ("float32", "float64"), {name: "1.2"})
     done = Outcome(subject, Summary(require, expectations, unknown or {}))
     for report in run_cases(subject, cases, expectations):
         done.summary.add(report)

@@ -23,8 +23,8 @@ from mlp_ref.arithmetic import ARITHMETICS
 from mlp_ref.cli import main
 from mlp_ref.corpus import load
 from mlp_ref.gate.judge import judge_certified
+from mlp_ref.operations import OPERATIONS
 from mlp_ref.storage import save
-from mlp_ref.subjects.numpy_subject import OPERATIONS
 
 
 @pytest.fixture(autouse=True)

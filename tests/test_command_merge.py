@@ -10,7 +10,7 @@ import pytest
 from report_files import CASES, FIRST, SUBJECT, written
 
 from mlp_ref.cli import main
-from mlp_ref.subjects import Subject
+from mlp_ref.subjects import Subject, network_subject
 from mlp_ref.subjects.numpy_subject import run as right
 
 
@@ -76,7 +76,7 @@ def test_the_shards_that_verify_writes(n: int, capsys: pytest.CaptureFixture[str
 
 def test_the_status_is_that_of_the_whole(capsys: pytest.CaptureFixture[str]) -> None:
     """Required cases are counted over all shards: 3 if they are too few, though none failed."""
-    names = shards(2, Subject("mine", right, ("float32", "float64"), {}))
+    names = shards(2, network_subject("mine", right, ("float32", "float64"), {}))
     for name in names:  # what an expectation says of another subject is no concern here
         change(name, -1, stale={}, unknown={}, status=0)
     assert "PASS  mine conforms" in merge(names, 0, capsys, "--require", "4")
@@ -88,7 +88,7 @@ def test_the_status_is_that_of_the_whole(capsys: pytest.CaptureFixture[str]) -> 
 
 def test_what_is_stale_is_stale_in_the_whole(capsys: pytest.CaptureFixture[str]) -> None:
     """5, with the tensors in the order of the cases."""
-    names = shards(3, Subject("mine", right, ("float32", "float64"), {}))
+    names = shards(3, network_subject("mine", right, ("float32", "float64"), {}))
     assert "STALE  mine conforms, but" in merge(names, 5, capsys)
     summary = json.loads(Path("all.jsonl").read_text().splitlines()[-1])
     assert summary["stale"]["known"] == [f"{FIRST} db0", f"{CASES[2].id} dx"]

@@ -127,12 +127,11 @@ def test_the_lines_of_the_shards_are_those_of_the_whole(
         out = verify(f"{only} --shard {k}/3 --jsonl {k}.jsonl --junit {k}.xml", 1, capsys)
         header, *results, summary = records(f"{k}.jsonl")
         cases = 6 if k == 3 else 7
-        assert f"\nshard {k}/3: {cases} of 20 cases\n" in out
+        part = f"shard {k}/3: {cases} of 20 cases; not declared by the subject: activation, "
+        assert f"\n{part}" in out
         assert (header["shard"], header["cases"], header["total"]) == ([k, 3], cases, 20)
         assert summary["cases"]["fail"] == cases
-        assert (
-            f'name="part" value="shard {k}/3: {cases} of 20 cases"' in Path(f"{k}.xml").read_text()
-        )
+        assert f'name="part" value="{part}' in Path(f"{k}.xml").read_text()
         found += results
     header, *results, _ = records("whole.jsonl")
     assert (header["shard"], header["cases"], header["total"]) == (None, 20, 20)
@@ -142,7 +141,9 @@ def test_the_lines_of_the_shards_are_those_of_the_whole(
 
 def test_a_shard_counts_its_own_cases(capsys: pytest.CaptureFixture[str]) -> None:
     """--require is about them, and a shard without any has judged nothing."""
-    verify("--only mlp/batch-7/* --shard 1/3 --require 7", 0, capsys)
+    assert "\nshard 1/3: 7 of 20 cases\n" in verify(
+        "--only mlp/batch-7/* --shard 1/3 --require 7", 0, capsys
+    )
     verify("--only mlp/batch-7/* --shard 3/3 --require 7", 3, capsys)
     verify("--only mlp/batch-7/* --shard 21/21 --jsonl empty.jsonl", 3, capsys)
     assert [record["kind"] for record in records("empty.jsonl")] == ["header", "summary"]
@@ -151,7 +152,7 @@ def test_a_shard_counts_its_own_cases(capsys: pytest.CaptureFixture[str]) -> Non
 # ---------------------------------------------------------------------------- what is not written
 
 
-@pytest.mark.parametrize("option", ["--jsonl", "--junit", "--markdown"])
+@pytest.mark.parametrize("option", ["--jsonl", "--junit", "--html", "--markdown"])
 def test_outputs_are_checked_before_the_work(
     option: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -162,13 +163,15 @@ def test_outputs_are_checked_before_the_work(
     assert refused(f"{option} folder", capsys).startswith("'folder' must be a regular file; got a ")
 
 
-@pytest.mark.parametrize("option", ["--jsonl", "--junit", "--markdown"])
+@pytest.mark.parametrize("option", ["--jsonl", "--junit", "--html", "--markdown"])
 def test_no_input_is_replaced(option: str, capsys: pytest.CaptureFixture[str]) -> None:
-    """Neither the source of the subject, nor the corpus; also by another name."""
+    """Neither the source of the subject, nor a ledger or the corpus; also by another name."""
     text = f"{option} must not be a file that is read; got "
     Path("link").symlink_to("own.py")
+    Path("known.json").write_text('{"format": 1, "entries": []}')
     for name in ("own.py", "link"):
         assert refused(f"py:own:wrong {option} {name}", capsys).startswith(text)
+    assert refused(f"--expect known.json {option} known.json", capsys).startswith(text)
     Path("corpus").mkdir()
     write("corpus", "own", load("mlp").records[:2], licence="none")
     for name in ("mlp.json", "MANIFEST.json"):
@@ -182,6 +185,7 @@ def test_no_input_is_replaced(option: str, capsys: pytest.CaptureFixture[str]) -
     [
         ("--jsonl x --junit x", "--jsonl and --junit must be two files; got 'x'; choose"),
         ("--junit ./x --markdown x", "--junit and --markdown must be two files; got './x'; "),
+        ("--junit x --html x", "--junit and --html must be two files; got 'x'; choose"),
         (
             "--jsonl x --markdown x.partial",
             "--markdown and the partial --jsonl must be two files; got",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -11,15 +10,18 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from evil_programs import ends
 
 from mlp_ref.cli import main
-from mlp_ref.commands import verify as command
 from mlp_ref.gate.expectations import Expectation
 
-# Wrong in several ways, so that hints, reasons and skips must come back. Counts its calls.
+# Wrong in several ways, so that hints, reasons and skips must come back. Counts its calls, and may
+# send a signal to the gate in one of them, which it then never answers.
 SUBJECT = """
 import os
 import signal
+import time
+from contextlib import suppress
 from pathlib import Path
 
 from mlp_ref.subjects.numpy_subject import run as right
@@ -29,9 +31,13 @@ CALLS, FATAL = Path("calls"), Path("fatal")
 def run(**case):
     with CALLS.open("a") as file:
         file.write("x")
-    if FATAL.exists() and CALLS.stat().st_size == int(FATAL.read_text()):
-        FATAL.unlink()
-        os.kill(os.getpid(), signal.SIGKILL)
+    with suppress(FileNotFoundError):
+        call, number = map(int, FATAL.read_text().split())
+        if CALLS.stat().st_size >= call:
+            FATAL.rename("taken")  # one process alone can
+            Path("pid").write_text(str(os.getpid()))
+            os.kill(os.getppid(), number)
+            time.sleep(60)
     name = case["activations"][0]
     if name == "gelu":
         raise RuntimeError("no such\\nkernel")
@@ -89,6 +95,25 @@ def calls() -> int:
     return n
 
 
+# What a shell starts in the background has SIGINT ignored.
+GATE = """
+import signal, sys
+from mlp_ref.cli import main
+signal.signal(signal.SIGINT, signal.default_int_handler)
+sys.exit(main(sys.argv[1:]))
+"""
+
+
+def ended(call: int, number: signal.Signals, more: str = "") -> tuple[int, str]:
+    """Status and errors of a run that gets a signal while it waits; its subject ends with it."""
+    Path("fatal").write_text(f"{call} {int(number)}")
+    arguments = [sys.executable, "-c", GATE, "verify", *ASKED.split(), *more.split()]
+    done = subprocess.run(arguments, capture_output=True, check=False, text=True, timeout=60)
+    assert done.stdout == ""
+    assert ends(int(Path("pid").read_text()))
+    return done.returncode, done.stderr
+
+
 @pytest.fixture
 def whole(capsys: pytest.CaptureFixture[str]) -> bytes:
     """The report of an uninterrupted run, which is put away."""
@@ -103,10 +128,7 @@ def whole(capsys: pytest.CaptureFixture[str]) -> bytes:
 @pytest.mark.parametrize("fatal", [1, 8, CASES])
 def test_a_killed_run_goes_on(fatal: int, whole: bytes, capsys: pytest.CaptureFixture[str]) -> None:
     """What it had finished is on disk and is not asked again; the report is as if never killed."""
-    Path("fatal").write_text(str(fatal))
-    arguments = [sys.executable, "-m", "mlp_ref", "verify", *ASKED.split()]
-    done = subprocess.run(arguments, capture_output=True, check=False, env={**os.environ})
-    assert done.returncode == -signal.SIGKILL
+    assert ended(fatal, signal.SIGKILL) == (-signal.SIGKILL, "")
     assert calls() == fatal
     assert not REPORT.exists()
     left = PARTIAL.read_bytes()
@@ -156,8 +178,8 @@ def test_stale_expectations_come_back(
 ) -> None:
     """What passes although it is expected to fail is known without asking again."""
     failing = {"mlp/batch-7/identity/binary_cross_entropy/float64": {"loss": 1.0}}
-    known = Expectation("known", "py:own:other", "1", "1", "because.", failing)
-    monkeypatch.setattr(command, "expectations_of", lambda subject: (known,))
+    known = Expectation("known", ("py:own:other",), "1", "1", "because.", failing)
+    monkeypatch.setattr("mlp_ref.gate.ledger.known_expectations", lambda: (known,))
     asked = ASKED.replace("own:run", "own:other")
     verify(asked, 5, capsys)
     whole = REPORT.read_bytes()
@@ -178,15 +200,24 @@ def test_without_a_partial_report_all_is_asked(
     assert not PARTIAL.exists()
 
 
-def test_an_interrupted_run_can_be_resumed(capsys: pytest.CaptureFixture[str]) -> None:
-    """Ctrl-C leaves the partial report, and the older one as it was."""
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_an_interrupted_run_can_be_resumed(
+    jobs: int, whole: bytes, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Ctrl-C leaves the partial report, the older one as it was, and no process."""
     REPORT.write_text("old")
-    Path("own.py").write_text("def run(**case):\n    raise KeyboardInterrupt\n", "utf-8")
-    assert main(["verify", *ASKED.split()]) == 130
+    more = f"--jobs {jobs}"
+    status, errors = ended(8, signal.SIGINT, more)
+    assert (status, errors) == (130, "mlp-ref: error: interrupted\n")
     assert REPORT.read_text() == "old"
-    (header,) = PARTIAL.read_text().splitlines()
-    assert json.loads(header)["cases"] == CASES
-    assert "interrupted" in capsys.readouterr().err
+    left = PARTIAL.read_bytes()
+    assert whole.startswith(left)
+    finished = len({json.loads(line).get("case") for line in left.splitlines()} - {None})
+    assert finished == 7 if jobs == 1 else finished < CASES
+    calls()
+    verify(f"{ASKED} --resume {more}", 1, capsys)
+    assert calls() == CASES - finished
+    assert REPORT.read_bytes() == whole
 
 
 @pytest.mark.parametrize(

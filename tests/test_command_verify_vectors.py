@@ -12,7 +12,6 @@ import numpy as np
 import pytest
 
 from mlp_ref.cli import main
-from mlp_ref.commands import verify as command
 from mlp_ref.corpus import find, load, write
 from mlp_ref.corpus.records import Record
 from mlp_ref.gate.cases import case_of
@@ -55,11 +54,11 @@ def refused(folder: Path, capsys: pytest.CaptureFixture[str]) -> str:
 
 
 def test_a_copy_judges_as_the_original(copy: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Same version, same digest, same verdict; the cases of other operations are not asked."""
+    """Same version, same digest, same cases of every operation, same verdict."""
     assert main(["verify", "--vectors", str(copy)]) == 0
     out = capsys.readouterr().out
     assert f"\nby corpus {MLP.version}, sha256 {MLP.sha256[:12]}\n" in out
-    cases = len([record for record in MLP.records if not record.rejects])
+    cases = f"{len(load().records):,}"
     assert f"\n  {cases} cases:   pass {cases}   fail 0" in out
 
 
@@ -157,7 +156,7 @@ def test_another_corpus_judges(
     header, *_ = map(json.loads, Path("out.jsonl").read_text("utf-8").splitlines())
     found = load(folder="own")
     assert (header["corpus"], header["corpus_sha256"]) == ("own", found.sha256)
-    assert header["cases"] == len(batch())
+    assert header["cases"] == len(batch()) + len(load("dense").records)
     assert main([*arguments, "--list", "--only", "*/tanh/*"]) == 0
     listed = capsys.readouterr().out.splitlines()
     assert set(listed) == {record.id for record in batch("mlp/batch-7/tanh/")}
@@ -196,8 +195,9 @@ def test_our_expectations_ask_nothing_of_another_corpus(
 ) -> None:
     """What names a case of ours is not stale where there is none."""
     monkeypatch.chdir(tmp_path)
-    known = Expectation("known", "numpy", "numpy 1", "1", ".", {"mlp/none/float32": {"loss": 1.0}})
-    monkeypatch.setattr(command, "expectations_of", lambda subject: (known,))
+    failing = {"mlp/none/float32": {"loss": 1.0}}
+    known = Expectation("known", ("numpy",), "numpy 1", "1", ".", failing)
+    monkeypatch.setattr("mlp_ref.gate.ledger.known_expectations", lambda: (known,))
     assert main(own(*batch()).split()) == 0
     assert main(["verify", "--only", "mlp/batch-7/*"]) == 5
 
@@ -205,7 +205,8 @@ def test_our_expectations_ask_nothing_of_another_corpus(
 @pytest.mark.parametrize(
     ("operation", "more", "text"),
     [
-        ("dense", "", "'own' must hold cases of the operation mlp; got none; write some with"),
+        ("dense", "py:own:run", "'own' must hold cases of mlp; got dense; write some with mlp-ref"),
+        ("none", "", "'own' must hold cases of activation, softmax, log_softmax, dense, loss, "),
         (
             "mlp",
             "--arithmetic float32",
@@ -221,7 +222,9 @@ def test_what_judges_nothing_is_refused(
 ) -> None:  # fmt: skip
     """Status 2 and one line: the corpus is whole, but not about what is asked."""
     monkeypatch.chdir(tmp_path)
-    records = batch(arithmetic="float64") if operation == "mlp" else load(operation).records
+    Path("own.py").write_text("def run(**case):\n    return {}\n", "utf-8")
+    records = batch(arithmetic="float64") if operation == "mlp" else []
+    records += load(operation).records if operation == "dense" else []
     assert main(f"{own(*records)} {more}".split()) == 2
     out, err = capsys.readouterr()
     assert out == ""

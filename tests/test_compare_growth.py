@@ -30,7 +30,7 @@ from mlp_ref.gate.compare import Change, compare, last_place
 from mlp_ref.gate.report_jsonl import header_line, result_lines
 from mlp_ref.gate.results import Line, Report, read_report
 from mlp_ref.gate.run import run_case
-from mlp_ref.subjects import Subject
+from mlp_ref.subjects import network_subject
 from mlp_ref.subjects.numpy_subject import run as right
 
 
@@ -137,7 +137,7 @@ def neighbours(**question: Any) -> Any:
 
 def judged(run: Callable[..., Any], path: str) -> Report:
     """The report of a subject on the four cases."""
-    subject = Subject("mine", run, (), {})
+    subject = network_subject("mine", run)
     lines = [header_line(subject, CORPUS, ("float32", "float64"), len(CASES))]
     for case in CASES:
         lines += result_lines(run_case(subject, case))

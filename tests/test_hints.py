@@ -28,7 +28,7 @@ from wrong_networks import (
 
 from mlp_ref.activations import ACTIVATIONS
 from mlp_ref.gate.run import run_case
-from mlp_ref.subjects import Subject
+from mlp_ref.subjects import network_subject
 
 
 def single(**question: Any) -> Answer:
@@ -189,5 +189,5 @@ def test_a_few_small_integers_prove_nothing() -> None:
 def test_the_plain_network_is_right() -> None:
     """Without a wrong step the network of these tests passes every case, and gets no hint."""
     for case in CASES.values():
-        report = run_case(Subject("mine", network, (), {}), case)
+        report = run_case(network_subject("mine", network), case)
         assert (report.verdict, report.hint) == ("pass", "")

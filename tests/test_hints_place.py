@@ -28,7 +28,7 @@ from wrong_networks import (
 
 from mlp_ref.gate.expectations import Expectation
 from mlp_ref.gate.run import run_case
-from mlp_ref.subjects import Subject
+from mlp_ref.subjects import network_subject
 
 
 def relu_at_zero(f: Any, z: Any, a: Any) -> Any:
@@ -76,7 +76,8 @@ def test_what_cannot_be_compared_is_put_right(run: Run, name: str, text: str) ->
          "All up to g is right; look at dW1 = a0^T delta."),
         (wrong(slope=relu_at_zero), "mlp/zero/relu/float64",
          ("All up to dW1 is right; look at the product with W1 transposed, or the derivative of "
-          "relu in layer 0, or dW0 = x^T delta.")),
+          "relu in layer 0, or dW0 = x^T delta. At z = 0 exactly, which this case has, the "
+          "derivative is the one from the left.")),
         (after(elsewhere, "db0"), "mlp/batch-7/gelu",
          "dW0 is right; db0 is the sum of the same delta over the rows."),
         (wrong(back=lambda delta, W: delta @ W), "mlp/logits-close/cross_entropy/soft/float64",
@@ -103,7 +104,9 @@ def test_what_cannot_be_compared_is_put_right(run: Run, name: str, text: str) ->
          ("NaN in g. The forward pass is right; look at binary_cross_entropy: its gradient with "
           "respect to the output.")),
         (wrong(value=lambda f, z: np.where(z > 20, z, f.value(z))),
-         "mlp/points-above-20/softplus/float64", "z0 is right; look at the value of softplus."),
+         "mlp/points-above-20/softplus/float64",
+         ("z0 is right; look at the value of softplus. It holds as float32, not as float64: look "
+          "for what is computed in float32, or made for it.")),
     ],
 )  # fmt: skip
 def test_an_unknown_mistake_is_located(run: Run, name: str, text: str) -> None:
@@ -149,6 +152,6 @@ def test_nothing_before_is_called_right_that_fails_as_expected(
 ) -> None:
     """An expected failure is one: what comes after it is not told to be its own mistake."""
     case = CASES[D + "gelu/squared_error/float64"]
-    known = Expectation("known", "mine", "1", "1", ".", {case.id: dict.fromkeys(failing, 1.0)})
+    known = Expectation("known", ("mine",), "1", "1", ".", {case.id: dict.fromkeys(failing, 1.0)})
     run = after(elsewhere, *failing, "dW1")
-    assert run_case(Subject("mine", run, (), {}), case, (known,)).hint == text
+    assert run_case(network_subject("mine", run), case, (known,)).hint == text

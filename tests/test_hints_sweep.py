@@ -16,7 +16,7 @@ from wrong_networks import CASES, Run, after, names_a_cause, network, only, time
 from mlp_ref.activations import ACTIVATIONS
 from mlp_ref.gate.cases import Case
 from mlp_ref.gate.run import run_case
-from mlp_ref.subjects import Subject
+from mlp_ref.subjects import network_subject
 
 Function = Callable[[Any], Any]
 
@@ -260,7 +260,7 @@ def causes(mistake: Mistake) -> Counter[str]:
     """How many cases failed with the right cause, with none, and the hints with a wrong one."""
     found: Counter[str] = Counter()
     for case in filter(mistake.asked, CASES.values()):
-        report = run_case(Subject("mine", quiet(mistake.run), (), {}), case)
+        report = run_case(network_subject("mine", quiet(mistake.run)), case)
         assert report.verdict in ("pass", "fail"), report.results[0].reason
         if names_a_cause(report.hint):
             right = re.search(mistake.cause, report.hint)

@@ -121,12 +121,17 @@ def test_skips_and_errors_have_the_reason_of_the_subject(run: Run) -> None:
 def known(most: float) -> Expectation:
     """An expectation about the file's own subject."""
     failing = {CASE: {"db0": most, "dx": most}}
-    return Expectation("own-known", "py:own:summed", "1", "1 of 1", "Rows are summed.", failing)
+    return Expectation("own-known", ("py:own:summed",), "1", "1 of 1", "Rows are summed.", failing)
+
+
+def expect(monkeypatch: pytest.MonkeyPatch, known: Expectation) -> None:
+    """Make it the only entry of all ledgers."""
+    monkeypatch.setattr("mlp_ref.gate.ledger.known_expectations", lambda: (known,))
 
 
 def test_what_fails_as_expected_is_an_xfail(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     """Its id and its cause are the reason; --runxfail shows the failure."""
-    monkeypatch.setattr("mlp_ref.gate.expectations.EXPECTATIONS", (known(1e3),))
+    expect(monkeypatch, known(1e3))
     result = judge(run, "summed", "-k", "float32", "-rx", *XFAIL_TB)
     result.assert_outcomes(xfailed=1)
     assert result.ret == 0
@@ -140,7 +145,7 @@ def test_what_fails_as_expected_is_an_xfail(run: Run, monkeypatch: pytest.Monkey
 
 def test_a_larger_failure_than_expected_fails(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     """An expectation excuses the deviation that was measured, and says if it is not that one."""
-    monkeypatch.setattr("mlp_ref.gate.expectations.EXPECTATIONS", (known(1e-9),))
+    expect(monkeypatch, known(1e-9))
     result = judge(run, "summed", "-k", "float32")
     result.assert_outcomes(failed=1)
     result.stdout.fnmatch_lines(["hint       own-known explains an error of 1.0e-09, not this*"])
@@ -148,8 +153,8 @@ def test_a_larger_failure_than_expected_fails(run: Run, monkeypatch: pytest.Monk
 
 def test_a_stale_expectation_fails(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     """What is expected to fail and passes is a failure of its case, as with xfail_strict."""
-    stale = Expectation("own-old", "numpy", "1", "1 of 1", "Gone.", {CASE: {"z0": 1.0}})
-    monkeypatch.setattr("mlp_ref.gate.expectations.EXPECTATIONS", (stale,))
+    stale = Expectation("own-old", ("numpy",), "1", "1 of 1", "Gone.", {CASE: {"z0": 1.0}})
+    expect(monkeypatch, stale)
     result = run("--mlp-ref-subject=numpy", f"--mlp-ref-only={CASE}")
     result.assert_outcomes(passed=1, failed=1)
     result.stdout.fnmatch_lines([f"STALE own-old: {CASE} z0 passes now"])
@@ -199,9 +204,12 @@ def test_options_may_stand_in_the_configuration(run: Run, pytester: pytest.Pytes
 @pytest.mark.parametrize(
     ("arguments", "error"),
     [
-        ("subject=nompy", "a subject other than py:module:object must be one of numpy, torch; *"),
+        ("subject=nompy", "a subject other than py:module:object, * one of numpy, torch, *"),
         ("subject=py:own:nothing", "module 'own' must have an object 'nothing'; got no such name*"),
-        ("subject=py:own:of_half", "py:own:of_half must declare an arithmetic *; got float16; *"),
+        (
+            "subject=py:own:of_half",
+            "py:own:of_half must declare an arithmetic * of the cases; got float16, mlp; *",
+        ),
         ("subject=numpy arithmetic=half", "--mlp-ref-arithmetic must be one of *; got 'half'; *"),
         (
             "subject=py:own:only64 arithmetic=float32",
@@ -224,7 +232,7 @@ def test_a_wrong_option_is_a_usage_error_of_one_line(run: Run, arguments: str, e
 
 
 def test_damaged_or_foreign_vectors_judge_nothing(run: Run, pytester: pytest.Pytester) -> None:
-    """An edited number is noticed by its digest; a corpus without networks is refused."""
+    """An edited number is noticed by its digest; so is that no case is of a known operation."""
     damaged = shutil.copytree(find(), pytester.path / "damaged")
     (damaged / "mlp.json").write_bytes((damaged / "mlp.json").read_bytes().replace(b"3f", b"3e", 1))
     result = run("--mlp-ref-subject=numpy", "--mlp-ref-vectors=damaged")
@@ -234,8 +242,12 @@ def test_damaged_or_foreign_vectors_judge_nothing(run: Run, pytester: pytest.Pyt
 
     (pytester.path / "other").mkdir()
     write(pytester.path / "other", "own", load("softmax").records[:1])
-    result = run("--mlp-ref-subject=numpy", "--mlp-ref-vectors=other")
-    result.stderr.fnmatch_lines(["ERROR: --mlp-ref-vectors must hold cases of the operation mlp;*"])
+    result = run("--mlp-ref-subject=py:own:lazy", "--mlp-ref-vectors=other")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines(
+        ["ERROR: py:own:lazy must declare * operation of the cases; got float32, float64, mlp; *"]
+    )
+    run("--mlp-ref-subject=numpy", "--mlp-ref-vectors=other").assert_outcomes(passed=2)
 
 
 @pytest.mark.parametrize(

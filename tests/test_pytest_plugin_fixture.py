@@ -19,7 +19,7 @@ from mlp_ref.subjects.numpy_subject import run
 
 @pytest.mark.mlp_ref({})
 def test_mine(mlp_ref_case):
-    assert_within_bound(run(**mlp_ref_case.question())["z0"], mlp_ref_case, "z0")
+    assert_within_bound(run(**mlp_ref_case.keywords())["z0"], mlp_ref_case, "z0")
 """
 CASE = "mlp/batch-7/relu/squared_error/float32"
 

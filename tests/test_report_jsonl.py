@@ -10,19 +10,19 @@ from typing import Any
 
 import numpy as np
 import pytest
+from networks import NETWORKS
 
 import mlp_ref
 from mlp_ref.checks import InputError
 from mlp_ref.corpus import Corpus
-from mlp_ref.gate.cases import build_cases
 from mlp_ref.gate.expectations import Expectation
 from mlp_ref.gate.judge import Result, Verdict
 from mlp_ref.gate.report_jsonl import header_line, read_results, result_lines, summary_line
 from mlp_ref.gate.run import CaseReport, Summary, run_case
-from mlp_ref.subjects import Subject
+from mlp_ref.subjects import network_subject
 from mlp_ref.subjects.numpy_subject import run as right
 
-CASE = next(case for case in build_cases() if case.id.startswith("mlp/batch-7/gelu/"))
+CASE = next(case for case in NETWORKS if case.id.startswith("mlp/batch-7/gelu/"))
 NUMBERS = ("got", "expected", "error", "bound", "ratio", "ulp", "digits")
 
 
@@ -36,9 +36,9 @@ def run(**question: Any) -> Any:
 
 
 CORPUS = Corpus("2026.1", "0123456789abcdef" * 4, (), Path())
-SUBJECT = Subject("mine", run, ("float32",), {"mine": "1.2"})
+SUBJECT = network_subject("mine", run, ("float32",), {"mine": "1.2"})
 FAILING = {CASE.id: {"db1": 9.0, "db0": 9.0, "dx": 9.0, "dW0": 9.0}}
-KNOWN = Expectation("known", "mine", "1.2", "measured", "because", FAILING)
+KNOWN = Expectation("known", ("mine",), "1.2", "measured", "because", FAILING)
 
 
 def refuse(constant: str) -> None:

@@ -5,15 +5,19 @@ from __future__ import annotations
 import copy
 import json
 from collections.abc import Iterator
+from math import inf
 from pathlib import Path
 from typing import Any
 
 import pytest
 from jsonschema import Draft202012Validator
-from report_subjects import CORPUS, OUTCOMES
+from report_subjects import CORPUS, OUTCOMES, expects
 
+from mlp_ref.gate.cases import REJECTION, build_cases
 from mlp_ref.gate.judge import Verdict
 from mlp_ref.gate.report_jsonl import header_line, result_lines, summary_line
+from mlp_ref.gate.run import run_case
+from mlp_ref.subjects import Subject, load
 
 SCHEMA = json.loads(
     (Path(__file__).parents[1] / "conformance/schema/report.schema.json").read_text("utf-8")
@@ -30,7 +34,18 @@ def written(name: str) -> Iterator[str]:
     yield summary_line(done.summary)
 
 
+def refusals() -> Iterator[str]:
+    """The lines of wrong inputs that are refused, answered as expected or not, and not asked."""
+    cases = [case for case in build_cases(operations=["dense"]) if case.rejects]
+    known = expects({cases[0].id: {REJECTION: inf}})
+    answers = Subject("mine", lambda question: {}, ("dense",), ("float64",), checks=("shape",))
+    for case in cases:
+        for subject in (load("numpy"), answers):
+            yield from result_lines(run_case(subject, case, known))
+
+
 LINES = [json.loads(line) for name in OUTCOMES for line in written(name)]
+LINES += map(json.loads, refusals())
 
 
 def first(**wanted: Any) -> dict[str, Any]:
@@ -55,8 +70,10 @@ PASS, ERROR, SKIP = (first(verdict=word) for word in ("pass", "error", "skip"))
 FAIL = first(verdict="fail", hint=True, ratio=True)
 REFUSED = first(verdict="fail", index=None)
 EXPECTED = first(verdict="fail", expectation="known")
+REJECTED, ANSWERED = (first(tensor=REJECTION, verdict=word) for word in ("pass", "fail"))
 KINDS = {"header": HEADER, "summary": SUMMARY, "pass": PASS, "error": ERROR, "skip": SKIP,
-         "fail": FAIL, "refused": REFUSED, "expected": EXPECTED}  # fmt: skip
+         "fail": FAIL, "refused": REFUSED, "expected": EXPECTED,
+         "rejected": REJECTED, "answered": ANSWERED}  # fmt: skip
 
 
 def is_valid(line: Any) -> bool:
@@ -113,9 +130,10 @@ def test_every_key_is_needed_and_no_other_is_known(name: str) -> None:
         ("pass", {"entries": -1}), ("pass", {"got": "NaN"}), ("pass", {"got": "1.0"}),
         ("pass", {"got": None}), ("pass", {"error": -1.0}), ("pass", {"bound": "-inf"}),
         ("pass", {"digits": -1.0}), ("pass", {"hint": "look"}), ("pass", {"expectation": "known"}),
-        ("pass", {"tensor": "z"}), ("pass", {"tensor": "z01"}), ("pass", {"tensor": "loss0"}),
+        ("pass", {"tensor": "q"}), ("pass", {"tensor": "y0"}), ("pass", {"tensor": "z01"}),
+        ("pass", {"tensor": "loss0"}),
         ("pass", {"case": "mlp"}), ("pass", {"case": "mlp/a b/float64"}),
-        ("pass", {"case": "mlp/x/float16"}), ("fail", {"verdict": "pass"}),
+        ("pass", {"case": "mlp/x/float8"}), ("fail", {"verdict": "pass"}),
         ("fail", {"ratio": 0.5}),
         ("fail", {"reason": ""}), ("fail", {"failed": 0}), ("fail", {"hint": ""}),
         ("fail", {"expectation": "known"}), ("fail", {"bound": None}), ("refused", {"got": 1.0}),
@@ -124,6 +142,11 @@ def test_every_key_is_needed_and_no_other_is_known(name: str) -> None:
         ("expected", {"expectation": ""}), ("error", {"reason": ""}), ("error", {"entries": 1}),
         ("error", {"inconclusive": 1}), ("error", {"index": []}), ("skip", {"reason": ""}),
         ("skip", {"failed": 1}), ("skip", {"verdict": "pass"}), ("skip", {"hint": "look"}),
+        ("rejected", {"index": []}), ("rejected", {"ratio": 0.5}), ("rejected", {"entries": 2}),
+        ("rejected", {"failed": 1}), ("rejected", {"tensor": "z"}), ("rejected", {"hint": "look"}),
+        ("rejected", {"reason": "because"}), ("answered", {"failed": 0}),
+        ("answered", {"verdict": "pass"}), ("answered", {"got": 1.0}), ("answered", {"reason": ""}),
+        ("header", {"operations": []}), ("header", {"operations": ["mpl"]}),
         ("summary", {"status": 2}), ("summary", {"status": "0"}), ("summary", {"entries": -1}),
         ("summary", {"stale": {"known": []}}), ("summary", {"unknown": {"known": ["x"]}}),
         ("summary", {"expected_failures": None}), ("summary", {"kind": "header"}),

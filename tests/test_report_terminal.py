@@ -10,12 +10,14 @@ from typing import Any
 
 import numpy as np
 import pytest
+from networks import NETWORKS
 from rich.console import Console
 
 import mlp_ref
 from mlp_ref.activations import IDENTITY
+from mlp_ref.arithmetic import FLOAT64
 from mlp_ref.corpus import Corpus
-from mlp_ref.gate.cases import Case, build_cases
+from mlp_ref.gate.cases import Case, network_case
 from mlp_ref.gate.expectations import Expectation
 from mlp_ref.gate.report_terminal import render
 from mlp_ref.gate.run import Summary, run_cases
@@ -23,16 +25,16 @@ from mlp_ref.gate.tally import Tally
 from mlp_ref.losses import SQUARED_ERROR
 from mlp_ref.model import MLP
 from mlp_ref.parameters import Params
-from mlp_ref.subjects import Subject
+from mlp_ref.subjects import network_subject
 from mlp_ref.subjects.numpy_subject import run as right
 
-CASES = list(build_cases())
+CASES = NETWORKS
 CASE = next(c for c in CASES if c.id == "mlp/digits-16-5-4-10/tanh/cross_entropy/float64")
 CORPUS = Corpus("2026.1", "0123456789abcdef" * 4, (), Path())
-HUGE = replace(
-    CASE, id="huge", model=MLP((1, 1), (IDENTITY,)), x=np.zeros((1, 1)), target=np.zeros((1, 1)),
-    params=Params.from_layers([(np.zeros((1, 1)), np.full(1, 1.2e154))]), loss=SQUARED_ERROR,
-    certified={},
+HUGE = network_case(
+    "mlp/huge/float64", "", FLOAT64, MLP((1, 1), (IDENTITY,)),
+    Params.from_layers([(np.zeros((1, 1)), np.full(1, 1.2e154))]), np.zeros((1, 1)), SQUARED_ERROR,
+    np.zeros((1, 1)),
 )  # fmt: skip
 Run = Callable[..., Any]
 
@@ -46,7 +48,7 @@ def report(
     unknown: dict[str, list[str]] | None = None,
 ) -> str:
     """What is printed, with every run of blanks as one; no line is over 80 columns."""
-    subject = Subject("mine", run, ("float32", "float64"), versions or {})
+    subject = network_subject("mine", run, ("float32", "float64"), versions or {})
     summary, tally = Summary(require, expectations, unknown or {}), Tally()
     for outcome in run_cases(subject, cases, expectations):
         summary.add(outcome)
@@ -142,7 +144,7 @@ def test_a_tensor_that_cannot_be_compared() -> None:
 def test_a_wrong_checksum_has_a_reason_and_no_numbers() -> None:
     """Nobody knows which entry is wrong; what is stored is right."""
     wide = next(case for case in CASES if case.id == "mlp/exact-37-129-65-8/relu/float64")
-    q = wide.certified["dW0"]
+    q = wide.record.expected["dW0"]
     unseen = min({*range(37 * 129)} - {*q.index.tolist()})
 
     def run(**question: Any) -> Any:

@@ -19,7 +19,7 @@ Run = Callable[..., Any]
 def known(*tensors: str, most: float = 1e9) -> Expectation:
     """An expectation that names tensors of the case."""
     failing = {CASE.id: dict.fromkeys(tensors, most)}
-    return Expectation("known", "mine", "1", "measured", "because", failing)
+    return Expectation("known", ("mine",), "1", "measured", "because", failing)
 
 
 def summary(*runs: Run, require: int = 1, expect: tuple[Expectation, ...] = ()) -> Summary:

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
+from networks import NETWORKS, uncertified
 
 from mlp_ref.arithmetic import FLOAT64
 from mlp_ref.checks import InputError
 from mlp_ref.corpus import load
-from mlp_ref.gate.cases import build_cases
 from mlp_ref.gate.judge import Verdict
 from mlp_ref.gate.within import assert_within_bound
+from mlp_ref.operations import OPERATIONS
 from mlp_ref.pytest_plugin import assert_within_bound as of_the_plugin
-from mlp_ref.subjects.numpy_subject import OPERATIONS, run
+from mlp_ref.subjects.numpy_subject import run
 
-CASES = {case.id: case for case in build_cases()}
+CASES = {case.id: case for case in NETWORKS}
 CORPUS = load()
 SOFT = "softmax/row-maxima/float64"
 
@@ -31,7 +30,7 @@ def message(*arguments: object, **options: object) -> str:
 @pytest.mark.parametrize("case", CASES.values(), ids=CASES)
 def test_the_reference_is_within_its_bounds(case) -> None:
     """Tensor by tensor, the same verdict as the gate's."""
-    answer = run(**case.question())
+    answer = run(**case.keywords())
     for tensor in case.tensors:
         result = assert_within_bound(answer[tensor], case, tensor)
         assert (result.verdict, result.tensor) == (Verdict.PASS, tensor)
@@ -75,7 +74,7 @@ def test_a_failure_names_case_entry_numbers_and_note() -> None:
 def test_the_hint_says_what_the_tensor_alone_proves(tensor: str, change, hint: str) -> None:
     """Nothing is said of the place: nobody knows whether the tensors before it are right."""
     case = CASES["mlp/batch-7/relu/squared_error/float32"]
-    text = message(change(run(**case.question())[tensor]), case, tensor)
+    text = message(change(run(**case.keywords())[tensor]), case, tensor)
     assert f"\nhint       {hint}" in text if hint else "hint" not in text
     assert "look at" not in text
 
@@ -83,11 +82,11 @@ def test_the_hint_says_what_the_tensor_alone_proves(tensor: str, change, hint: s
 def test_another_arithmetic_is_judged_by_its_own_bounds() -> None:
     """A float32 case holds bounds for float64; those of tf32 are wider than those of float32."""
     case = CASES["mlp/batch-7/relu/squared_error/float32"]
-    z = run(**case.question())["z0"]
+    z = run(**case.keywords())["z0"]
     narrow = assert_within_bound(z, case, "z0")
     assert assert_within_bound(z, case, "z0", arithmetic="tf32").bound > 100 * narrow.bound
-    double = {k: v.astype(np.float64) for k, v in case.question().items() if k in "x target"}
-    wide = case.question() | double
+    double = {k: v.astype(np.float64) for k, v in case.keywords().items() if k in "x target"}
+    wide = case.keywords() | double
     for name in ("weights", "biases"):
         wide[name] = [array.astype(np.float64) for array in wide[name]]
     exact = run(**wide)["z0"]
@@ -100,7 +99,7 @@ def test_another_arithmetic_is_judged_by_its_own_bounds() -> None:
     ("name", "tensor", "arithmetic", "error"),
     [
         (SOFT, "z", None, f"a tensor of {SOFT} must be one of y, dx; got 'z'"),
-        (SOFT, "y", "float32", f"the arithmetic of {SOFT} must be one of float64; got 'float32'"),
+        (SOFT, "y", "float32", f"inputs of {SOFT} must be numbers of the arithmetic; got float32"),
         (SOFT, "y", "half", "arithmetic must be one of float64, float32, tf32"),
         ("dense/rejects/transposed-weights/float64", "z", None, "must be refused by an implement"),
         ("mlp/batch-7/sigmoid/squared_error/float64", "z9", None, "must be one of z0, a0, z1"),
@@ -122,7 +121,7 @@ def test_what_cannot_be_asked_is_an_input_error(
 def test_labels_are_not_rounded_to_the_arithmetic() -> None:
     """Only real numbers must be those of the arithmetic; a case without words is derived."""
     case = CASES["mlp/digits-16-6-10/sigmoid/cross_entropy/float32"]
-    z = run(**case.question())["z0"]
-    assert case.target.dtype.kind == "i"
+    z = run(**case.keywords())["z0"]
+    assert case.network.target.dtype.kind == "i"
     assert assert_within_bound(z, case, "z0", arithmetic="tf32").verdict == Verdict.PASS
-    assert assert_within_bound(z, replace(case, certified={}), "z0").verdict == Verdict.PASS
+    assert assert_within_bound(z, uncertified(case), "z0").verdict == Verdict.PASS

@@ -15,7 +15,6 @@ from mlp_ref.gate.report_jsonl import summary_line
 from mlp_ref.gate.results import Header, Line, Report, read_report, summarize
 from mlp_ref.gate.run import Summary
 from mlp_ref.gate.tally import expected_text, outcome, plural, visible
-from mlp_ref.subjects import Subject
 
 __all__ = ["add_arguments", "run"]
 
@@ -154,8 +153,7 @@ def _summary(shards: Sequence[Report], cases: dict[str, list[Line]], require: in
 
 
 def _verdict(header: Header, summary: Summary) -> Iterator[str]:
-    subject = Subject(header.subject, dict, header.arithmetics, header.versions)
-    word, says = outcome(subject, summary)
+    word, says = outcome(header.named, summary)
     expected = expected_text(summary)
     yield visible(f"{word}  {says}") + (f" ({expected})" if expected else "")
     for counts, noun in ((summary.cases, "case"), (summary.tensors, "tensor")):

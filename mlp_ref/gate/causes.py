@@ -78,7 +78,7 @@ def _proven(case: Case, numbers: Array, candidate: Bounded, wanted: Bounded) -> 
         return False
     wrong = np.abs(numbers - wanted.value) > wanted.allowed
     distance = np.abs(candidate.value - wanted.value)
-    entries = case.x.shape[0] * case.model.sizes[-1]
+    entries = case.network.x.shape[0] * case.network.model.sizes[-1]
     grain = trailing_unit(candidate.value)
     grain = np.maximum(grain, trailing_unit(candidate.value * entries) / entries)
     sharpness = distance / np.maximum(candidate.allowed, grain)
@@ -91,14 +91,14 @@ def _proven(case: Case, numbers: Array, candidate: Bounded, wanted: Bounded) -> 
 
 def _by_rows(case: Case) -> Iterator[tuple[float, str]]:
     """What averaging once too little or too much does."""
-    n = case.x.shape[0]
+    n = case.network.x.shape[0]
     yield n, f"summed over the {n} rows, not averaged"
     yield 1 / n, f"divided by the {n} rows twice"
 
 
 def _by_outputs(case: Case) -> Iterator[tuple[float, str]]:
     """The constant factors between two conventions of the same mean over the outputs."""
-    n, classes, loss = case.x.shape[0], case.model.sizes[-1], case.loss.name
+    n, classes, loss = case.network.x.shape[0], case.network.model.sizes[-1], case.network.loss.name
     if loss == "cross_entropy":
         yield 1 / classes, f"divided by the {classes} classes, where only rows are averaged"
         return
@@ -132,7 +132,7 @@ def _reasons(
         averaged = parameters and (factor, text) in rows
         if averaged or _is_of_the_loss(case, tensor, factor, answer, expected):
             listed.append(text)
-    half = case.loss.name == "squared_error"
+    half = case.network.loss.name == "squared_error"
     if half and _is_of_the_loss(case, tensor, 0.5, answer, expected):
         found[0.5].append("squared_error is (z - t)^2, not half of it")
     return found
@@ -182,14 +182,14 @@ def _other_products(case: Case, tensor: str) -> Iterator[_Candidate]:
     """z_k without its bias, or with its weights transposed."""
     if tensor[0] != "z":
         return
-    k, layers = int(tensor[1:]), case.params.layers
+    k, layers = int(tensor[1:]), case.network.params.layers
     W, b = layers[k]
     others = {f"a W{k} without the bias": Layer(W, 0 * b)}
     if W.shape == W.T.shape:
         others[f"the product with W{k} transposed: {LAYOUT}"] = Layer(W.T, b)
     for what, layer in others.items():
         params = Params.from_layers([*layers[:k], layer, *layers[k + 1 :]])
-        bounds = derive(case.model, params, case.x, arithmetic=case.arithmetic)
+        bounds = derive(case.network.model, params, case.network.x, arithmetic=case.arithmetic)
         yield _Candidate(Cause(f"{tensor} holds {what}"), bounds[tensor])
 
 
@@ -199,15 +199,15 @@ def _other_activations(
     """a_k of another function, where z_k has numbers of both signs that show which it is."""
     if tensor[0] != "a":
         return
-    k, fs = int(tensor[1:]), case.model.activations
+    k, fs = int(tensor[1:]), case.network.model.activations
     z = expected[f"z{k}"].value
     telling = (np.abs(z) > _TELLING[0]) & (np.abs(z) < _TELLING[1])
     if not ((telling & (z > 0)).any() and (telling & (z < 0)).any()):
         return
     for name, f in ACTIVATIONS.items():
         if f is not fs[k]:
-            model = replace(case.model, activations=(*fs[:k], f, *fs[k + 1 :]))
-            bounds = derive(model, case.params, case.x, arithmetic=case.arithmetic)
+            model = replace(case.network.model, activations=(*fs[:k], f, *fs[k + 1 :]))
+            bounds = derive(model, case.network.params, case.network.x, arithmetic=case.arithmetic)
             yield _Candidate(Cause(f"{tensor} holds {name}, not {fs[k].name}"), bounds[tensor])
 
 
@@ -225,19 +225,18 @@ def _rounded_inputs(case: Case, tensor: str) -> Iterator[_Candidate]:
     """What float64 computes from parameters or data that went through float32."""
     if case.arithmetic != FLOAT64:
         return
-    x = FLOAT32.quantize(case.x).astype(np.float64)
-    params = case.params.astype(np.float32).astype(np.float64)
+    model, own, exact, loss, target = case.network
+    x = FLOAT32.quantize(exact).astype(np.float64)
+    params = own.astype(np.float32).astype(np.float64)
     if not (np.isfinite(x).all() and np.isfinite(params.flat).all()):
         return  # out of the range of float32
     rounded = {
-        "x": (case.params, x),
-        "the parameters": (params, case.x),
-        "x and the parameters": (params, x),
-    }
-    if np.array_equal(x, case.x):
+        "x": (own, x), "the parameters": (params, exact), "x and the parameters": (params, x),
+    }  # fmt: skip
+    if np.array_equal(x, exact):
         rounded = {"the parameters": (params, x)}
     for what, (theta, data) in rounded.items():
-        bounds = derive(case.model, theta, data, case.loss, case.target, arithmetic=FLOAT64)
+        bounds = derive(model, theta, data, loss, target, arithmetic=FLOAT64)
         text = f"{tensor} is computed from {what} in single precision"
         yield _Candidate(Cause(text), bounds[tensor])
 

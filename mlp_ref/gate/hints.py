@@ -17,6 +17,7 @@ from mlp_ref.bounds import Bounded
 from mlp_ref.gate.cases import Case
 from mlp_ref.gate.causes import LAYOUT, ROWS, proven_causes
 from mlp_ref.gate.judge import refusal
+from mlp_ref.gate.weaker import weaker_arithmetic
 
 __all__ = ["explain"]
 
@@ -29,6 +30,8 @@ def explain(
     failed: Collection[str] = (),
 ) -> str:
     """One or two sentences on a failing tensor; ``failed`` are those before it that fail too."""
+    if case.operation != "mlp":
+        return weaker_arithmetic(case, answer)
     got, wanted = answer[tensor], expected[tensor]
     if refusal(got, wanted, case.arithmetic):
         return _malformed(case, tensor, got, wanted)
@@ -41,8 +44,10 @@ def explain(
         name = "the loss" if tensor == "loss" else tensor
         return f"{what}: {cause}" if cause else f"{what} in {name}. {where}"
     causes = proven_causes(case, tensor, answer, expected)
+    if not unclear and tensor[0] == "d" and "LeftDerivative" in case.flags:
+        where += " At z = 0 exactly, which this case has, the derivative is the one from the left."
     if not causes:
-        return where
+        return " ".join(filter(None, (where, weaker_arithmetic(case, answer))))
     text = ". Or ".join(cause.text for cause in causes)
     return f"{text}." if any(cause.named for cause in causes) else f"{text}. {where}"
 
@@ -50,7 +55,11 @@ def explain(
 def _malformed(case: Case, tensor: str, got: object, wanted: Bounded) -> str:
     if not isinstance(got, np.ndarray | np.generic):
         return "Return NumPy arrays: np.asarray(a), or a.detach().numpy() of a PyTorch tensor."
-    right, n, classes = np.shape(wanted.value), case.x.shape[0], case.model.sizes[-1]
+    right, n, classes = (
+        np.shape(wanted.value),
+        case.network.x.shape[0],
+        case.network.model.sizes[-1],
+    )
     if got.shape == right:
         asked = case.arithmetic.dtype
         return f"The arrays of the case are {asked}; something turns them into {got.dtype}."
@@ -75,24 +84,26 @@ _EXPONENTS = {"sigmoid": 1, "tanh": 2, "elu": 1, "softplus": 1, "silu": 1}
 
 def _overflow(case: Case, tensor: str, numbers: Array, expected: Mapping[str, Bounded]) -> str:
     """Why a tensor computed from the right numbers is not finite, if the usual formula would be."""
-    kind, depth = tensor[0], len(case.model.activations)
+    kind, depth = tensor[0], len(case.network.model.activations)
     if kind == "z":
         return f"all that goes into {tensor} is finite; is memory used before it is set?"
     with np.errstate(all="ignore"):
         if kind == "a":
             k = int(tensor[1:])
-            m = _EXPONENTS.get(case.model.activations[k].name, 0)
+            m = _EXPONENTS.get(case.network.model.activations[k].name, 0)
             power = np.exp(_stored(case.arithmetic, m * np.abs(expected[f"z{k}"].value)))
             if (np.isfinite(numbers) | np.isinf(power)).all():
                 return "exp(|x|) overflows; exp(-|x|) never does, and gives the same functions."
         if tensor in ("loss", "g"):
             logits = _stored(case.arithmetic, expected[f"a{depth - 1}"].value)
-            if case.loss.name == "cross_entropy" and _softmax_overflows(case, tensor, logits):
+            if case.network.loss.name == "cross_entropy" and _softmax_overflows(
+                case, tensor, logits
+            ):
                 return (
                     "exp overflows, or underflows in a whole row, unless the maximum of each ROW "
                     "is subtracted first; and log(p) is -inf where p underflows."
                 )
-            if case.loss.name == "binary_cross_entropy" and _sigmoid_saturates(logits):
+            if case.network.loss.name == "binary_cross_entropy" and _sigmoid_saturates(logits):
                 return "take the loss from the logits, not the logarithm of a rounded probability."
     return ""
 
@@ -103,12 +114,12 @@ def _stored(arithmetic: Arithmetic, x: Array) -> Array:
 
 def _softmax_overflows(case: Case, tensor: str, z: Array) -> bool:
     """Whether a softmax without the row maximum, or for the loss its logarithm, is not finite."""
-    labels = case.target.ndim == 1
+    labels = case.network.target.ndim == 1
     for shift in (z - z, np.full_like(z, z.max()), z.max(axis=1, keepdims=True)):
         e = np.exp(z - shift)
         p = e / e.sum(axis=1, keepdims=True)
         if tensor == "loss":
-            p = np.log(p[np.arange(len(z)), case.target] if labels else p)
+            p = np.log(p[np.arange(len(z)), case.network.target] if labels else p)
         if not np.isfinite(p).all():
             return True
     return False
@@ -141,12 +152,12 @@ def _where(case: Case, tensor: str) -> str:
     """The place of the mistake, where all tensors before this one are right."""
     if tensor in ("loss", "g"):
         what = "its gradient with respect to the output" if tensor == "g" else "the loss itself"
-        return f"The forward pass is right; look at {case.loss.name}: {what}."
+        return f"The forward pass is right; look at {case.network.loss.name}: {what}."
     if tensor == "dx":
         return "Every parameter gradient is right; look at the product with W0 transposed."
     part = tensor.rstrip("0123456789")
-    k, last = int(tensor.removeprefix(part)), len(case.model.activations) - 1
-    f = case.model.activations[k].name
+    k, last = int(tensor.removeprefix(part)), len(case.network.model.activations) - 1
+    f = case.network.model.activations[k].name
     if part == "z":
         return f"What goes into layer {k} is right; look at its product and bias."
     if part == "a":

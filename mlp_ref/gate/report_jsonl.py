@@ -25,7 +25,7 @@ from mlp_ref.gate.cases import Case
 from mlp_ref.gate.expectations import Expectation
 from mlp_ref.gate.judge import Result, Verdict
 from mlp_ref.gate.run import CaseReport, Summary
-from mlp_ref.subjects import Subject
+from mlp_ref.subjects import Session
 
 __all__ = ["header_line", "read_results", "result_lines", "summary_line"]
 
@@ -34,7 +34,7 @@ _COUNTS = ("entries", "failed", "inconclusive")
 
 
 def header_line(
-    subject: Subject,
+    subject: Session,
     corpus: Corpus,
     arithmetics: tuple[str, ...],
     cases: int,
@@ -57,6 +57,7 @@ def header_line(
             "corpus_sha256": corpus.sha256,
             "subject": subject.name,
             "versions": dict(subject.versions),
+            "operations": list(subject.operations),
             "arithmetics": list(arithmetics),
             "only": only,
             "shard": shard,
@@ -118,13 +119,17 @@ def _report(
     """The report that records may stem from; whether they do, writing it again will tell."""
     results = tuple(_result(name, r) for name, r in zip(case.tensors, records, strict=True))
     excused = {r["tensor"]: r["expectation"] for r in records if r["expectation"]}
-    if not {*excused.values()} <= {known.id for known in expectations}:
-        raise ValueError("an expectation that does not exist")
+    for tensor, known_as in excused.items():
+        if not any(
+            known.id == known_as and known.names(case.id, tensor, Verdict.FAIL)
+            for known in expectations
+        ):
+            raise ValueError("an expectation that does not exist, or does not name the tensor")
     named = {
         result.tensor: known.id
-        for known in expectations
+        for known in reversed(expectations)  # the first stays
         for result in results
-        if result.verdict != Verdict.FAIL and result.tensor in known.failing.get(case.id, ())
+        if result.verdict != Verdict.FAIL and known.names(case.id, result.tensor, result.verdict)
     }
     hint = "".join(str(record["hint"]) for record in records if record["hint"])
     return CaseReport(case, results, hint=hint, expectations=named | excused)

@@ -28,8 +28,8 @@ from mlp_ref import __version__
 from mlp_ref.corpus import Corpus
 from mlp_ref.gate.judge import Verdict
 from mlp_ref.gate.run import CaseReport, Summary
-from mlp_ref.gate.tally import clip, digits, entry, error_text, outcome, plural, visible
-from mlp_ref.subjects import Subject
+from mlp_ref.gate.tally import clip, digits, entry, error_text, name_of, outcome, plural, visible
+from mlp_ref.subjects import Session
 
 __all__ = ["render"]
 
@@ -37,7 +37,7 @@ _NAME, _MESSAGE, _TEXT = 200, 500, 4000  # characters: a viewer shows so much, a
 
 
 def render(
-    subject: Subject,
+    subject: Session,
     corpus: Corpus,
     reports: Iterable[CaseReport],
     summary: Summary,
@@ -60,7 +60,7 @@ def render(
         "corpus": corpus.version,
         "corpus_sha256": corpus.sha256,
         **({"part": part} if part else {}),
-        "verdict": outcome(subject, summary)[0],
+        "verdict": outcome(name_of(subject), summary)[0],
         "status": str(summary.status),
     }
     for arithmetic, members in suites.items():

@@ -29,7 +29,7 @@ from mlp_ref.gate.tally import (
     outcome,
     plural,
 )
-from mlp_ref.subjects import Subject
+from mlp_ref.subjects import Session
 
 __all__ = ["render"]
 
@@ -39,12 +39,12 @@ _BYTES = {"failing": 24_000, "errors": 8_000, "expected": 10_000, "stale": 3_000
 _MARKUP = {ord(c): f"&#{ord(c)};" for c in "\\`*_~[]|@#$!"}
 
 
-def render(subject: Subject, corpus: Corpus, tally: Tally, summary: Summary, part: str = "") -> str:
+def render(subject: Session, corpus: Corpus, tally: Tally, summary: Summary, part: str = "") -> str:
     """Verdict, counts, a table per arithmetic, failures, errors, expected failures and skips.
 
     ``part`` says which part of the cases was asked, if not all were.
     """
-    word, sentence = outcome(subject, summary)
+    word, sentence = outcome(name_of(subject), summary)
     says = sentence.removeprefix(name_of(subject))
     expected = expected_text(summary)
     blocks = [
@@ -54,9 +54,9 @@ def render(subject: Subject, corpus: Corpus, tally: Tally, summary: Summary, par
         _counts(summary),
         _inconclusive(summary),
     ]
-    for arithmetic, rows in tally.rows.items():
+    for arithmetic in tally.rows:
         blocks.append(f"### {arithmetic}, {plural(tally.cases[arithmetic], 'case')}")
-        blocks.append(_table(rows))
+        blocks.append(_table(tally.table(arithmetic)))
     wrong = [report for report in tally.failing if report.unexpected]
     blocks += _section(
         f"Failing: {plural(len(wrong), 'case')}", _failing(wrong), "failing", "failing cases"

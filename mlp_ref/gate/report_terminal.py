@@ -29,7 +29,7 @@ from mlp_ref.gate.tally import (
     outcome,
     plural,
 )
-from mlp_ref.subjects import Subject
+from mlp_ref.subjects import Session
 
 __all__ = ["render"]
 
@@ -37,7 +37,7 @@ _IN_DETAIL = 6  # failing cases printed at length; every other one gets a line
 
 
 def render(
-    subject: Subject, corpus: Corpus, tally: Tally, summary: Summary, part: str = ""
+    subject: Session, corpus: Corpus, tally: Tally, summary: Summary, part: str = ""
 ) -> Group:
     """Tables, failures, errors, skips and the verdict, to be printed at 80 columns or more.
 
@@ -45,9 +45,12 @@ def render(
     """
     named = f"by corpus {corpus.version}, sha256 {corpus.sha256[:OF_DIGEST]}"
     parts: list[RenderableType] = [_title(subject, tally), Text(named)]
+    behind = [f"{k} {v}" for k, v in subject.versions.items() if k != subject.name]
+    parts += [Text(", ".join(behind))] if behind else []
     parts += [Text(part)] if part else []
-    for arithmetic, rows in tally.rows.items():
+    for arithmetic in tally.rows:
         parts += [Text(), Text(f"{arithmetic}, {plural(tally.cases[arithmetic], 'case')}", "bold")]
+        rows = tally.table(arithmetic)
         compared = any(row.judged for row in rows.values())
         parts.append(_table(rows) if compared else Text("nothing compared"))
     parts += _expected(tally, summary)
@@ -58,7 +61,7 @@ def render(
     return Group(*parts, Text(), _verdict(subject, summary))
 
 
-def _title(subject: Subject, tally: Tally) -> Text:
+def _title(subject: Session, tally: Tally) -> Text:
     return Text.assemble(
         (f"mlp-ref {__version__}", "bold"), " judges ", (name_of(subject), "bold"),
         " in ", " and ".join(tally.rows) or "no arithmetic",
@@ -81,9 +84,15 @@ def _numbers(worst: Result) -> tuple[str, ...]:
     if worst.ratio != worst.ratio:
         return (worst.tensor, *["-"] * 5)
     return (
-        entry(worst), f"{worst.error:.1e}", f"{worst.bound:.1e}", digits(worst.ratio),
+        entry(worst), _short(worst.error), _short(worst.bound), digits(worst.ratio),
         digits(worst.ulp), f"{worst.digits:.1f}",
     )  # fmt: skip
+
+
+def _short(x: float) -> str:
+    """Seven characters at most, so that the table fits into 80 columns."""
+    text = f"{x:.1e}"
+    return text if len(text) <= 7 else f"{x:.0e}"
 
 
 def _expected(tally: Tally, summary: Summary) -> Iterator[RenderableType]:
@@ -170,8 +179,8 @@ def _block(*lines: Text) -> Padding:
     return Padding(Group(*lines), (0, 0, 0, 2))
 
 
-def _verdict(subject: Subject, summary: Summary) -> Group:
-    word, says = outcome(subject, summary)
+def _verdict(subject: Session, summary: Summary) -> Group:
+    word, says = outcome(name_of(subject), summary)
     total, tensors = sum(summary.cases.values()), sum(summary.tensors.values())
     counted = "   ".join(f"{verdict} {summary.cases[verdict]:,}" for verdict in Verdict)
     judged = "   ".join(f"{verdict} {summary.tensors[verdict]:,}" for verdict in Verdict)

@@ -16,11 +16,12 @@ from typing import Any
 from mlp_ref.arithmetic import ARITHMETICS
 from mlp_ref.checks import fail
 from mlp_ref.files import PathName, quote, require_file
+from mlp_ref.gate.cases import REJECTION
 from mlp_ref.gate.judge import Result, Verdict
 from mlp_ref.gate.rows import AGAIN, Row, is_count, is_text, is_texts, rows_of
 from mlp_ref.gate.run import Summary
 
-__all__ = ["Header", "Line", "Report", "read_report", "summarize"]
+__all__ = ["Header", "Line", "Report", "read_report", "report_of", "summarize"]
 
 Key = tuple[str, str]
 
@@ -40,6 +41,7 @@ class Header:
     versions: Mapping[str, str]
     corpus: str
     corpus_sha256: str
+    operations: tuple[str, ...]
     arithmetics: tuple[str, ...]
     cases: int
     total: int
@@ -89,7 +91,14 @@ def read_report(path: PathName) -> Report:
 
     Raises `InputError` if it cannot be read, is no report of this format, or contradicts itself.
     """
-    content = require_file(path).read_bytes()
+    return report_of(path, require_file(path).read_bytes())
+
+
+def report_of(path: PathName, content: bytes) -> Report:
+    """The report in these bytes, which are, or might be, those of a file of that name.
+
+    Raises `InputError` as `read_report` does.
+    """
     rows = rows_of(quote(path), content)
     first = next(rows, None)
     if first is None:
@@ -155,6 +164,7 @@ def _header(row: Row) -> Header:
     if row.count("format") != _FORMAT:
         row.refuse(f"must be of format {_FORMAT}", row.count("format"))
     arithmetics, cases = row.words("arithmetics"), row.count("cases")
+    operations = row.words("operations") if "operations" in row.record else ("mlp",)  # older ones
     for name in arithmetics:
         if name not in ARITHMETICS:
             row.refuse(f"must name arithmetics, {', '.join(ARITHMETICS)}", name)
@@ -172,7 +182,7 @@ def _header(row: Row) -> Header:
         row.refuse(f"must have its {cases} cases as 'total'", row.record["total"])
     return Header(
         row.word("subject"), row.mapping("versions", "texts", is_text), row.word("corpus"),
-        row.word("corpus_sha256"), arithmetics, cases, total, shard,
+        row.word("corpus_sha256"), operations, arithmetics, cases, total, shard,
         row.record,
     )  # fmt: skip
 
@@ -207,7 +217,8 @@ def _require_sound(row: Row, result: Result) -> None:
             f"must count its wrong entries, for its verdict is {result.verdict}", result.failed
         )
     if not compared:
-        if result.verdict == Verdict.PASS or isinstance(row.record["ratio"], str):
+        passed = result.verdict == Verdict.PASS and result.tensor != REJECTION
+        if passed or isinstance(row.record["ratio"], str):
             row.refuse("must have a number as 'ratio'", row.record["ratio"])
         return
     if result.verdict in (Verdict.ERROR, Verdict.SKIP):

@@ -6,22 +6,22 @@ denominator is known before the subject is called.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
-from pathlib import Path
 from time import perf_counter
-from traceback import extract_tb
 from typing import Any
 
 import numpy as np
 
+from mlp_ref.bounds import Bounded
 from mlp_ref.checks import fail
-from mlp_ref.gate.cases import Case
+from mlp_ref.corpus.names import REJECTS
+from mlp_ref.gate.cases import REJECTION, Case
 from mlp_ref.gate.expectations import Expectation
 from mlp_ref.gate.hints import explain
 from mlp_ref.gate.judge import Result, Verdict, judge_certified
-from mlp_ref.subjects import Subject
+from mlp_ref.subjects import Kind, Reply, Session
 
 __all__ = ["CaseReport", "Summary", "run_case", "run_cases"]
 
@@ -58,44 +58,46 @@ class CaseReport:
         return tuple(r for r in self.failures if r.tensor not in self.expectations)
 
 
-def run_case(subject: Subject, case: Case, expectations: Sequence[Expectation] = ()) -> CaseReport:
-    """Ask one case. Whatever the subject raises, but Ctrl-C, is an error of this case.
-
-    What it sets with `numpy.seterr` ends with the call.
-    """
+def run_case(subject: Session, case: Case, expectations: Sequence[Expectation] = ()) -> CaseReport:
+    """Ask one case, and judge every tensor of the answer."""
     begin = perf_counter()
-    expected, question = case.expected(), case.question()
-    try:
-        with np.errstate():  # what the subject sets ends with it
-            answer: Any = subject.run(**question)
-        answer = dict(answer) if isinstance(answer, Mapping) else answer
-    except KeyboardInterrupt:
-        raise
-    except NotImplementedError as error:
-        return _all(case, Verdict.SKIP, f"not implemented: {_one_line(error)}", begin)
-    except BaseException as error:  # pytest's outcomes are no Exception
-        reason = f"{type(error).__name__}: {_one_line(error)}{_place(error)}"
-        return _all(case, Verdict.ERROR, reason, begin)
-    reason = _flushed() or _protocol_error(answer, case, question)
+    excuse = subject.excuse(case.rejects, case.flags)
+    if excuse:
+        return _all(case, Verdict.SKIP, excuse, begin)
+    reply = subject.ask(case.question())
+    if reply.kind == Kind.SKIP:
+        return _all(case, Verdict.SKIP, reply.reason, begin)
+    if case.rejects and reply.kind != Kind.ERROR:
+        return _rejection(case, reply, expectations, begin)
+    reason = reply.reason if reply.kind != Kind.ANSWER else _unknown(reply.tensors, case)
     if reason:
         return _all(case, Verdict.ERROR, reason, begin)
+    return _judged(case, reply.tensors, expectations, begin)
+
+
+def run_cases(
+    subject: Session, cases: Iterable[Case], expectations: Sequence[Expectation] = ()
+) -> Generator[CaseReport, None, None]:
+    """Ask the cases one after another."""
+    for case in cases:
+        yield run_case(subject, case, expectations)
+
+
+def _judged(
+    case: Case, answer: Mapping[str, Any], expectations: Sequence[Expectation], begin: float
+) -> CaseReport:
+    expected = case.expected()
     results = tuple(
         judge_certified(name, answer[name], expected[name], case.arithmetic)
         if name in answer
         else Result(name, Verdict.SKIP, "not returned by the subject")
         for name in case.tensors
     )
-    whole = case.whole() if any(result.verdict == Verdict.FAIL for result in results) else {}
-    named = {
-        result.tensor: known.id
-        for known in expectations
-        for result in results
-        if result.tensor in known.failing.get(case.id, ())
-        and (
-            result.verdict != Verdict.FAIL
-            or known.excuses(case, result.tensor, answer[result.tensor], whole[result.tensor])
-        )
-    }
+    if all(result.verdict != Verdict.FAIL for result in results):
+        named = _named(case, results, answer, {}, expectations)
+        return CaseReport(case, results, perf_counter() - begin, expectations=named)
+    whole = case.whole()
+    named = _named(case, results, answer, whole, expectations)
     report = CaseReport(case, results, perf_counter() - begin, expectations=named)
     if not report.unexpected:
         return report
@@ -105,26 +107,46 @@ def run_case(subject: Subject, case: Case, expectations: Sequence[Expectation] =
     return replace(report, hint=" ".join(filter(None, (*beyond, hint))))
 
 
-def run_cases(
-    subject: Subject, cases: Iterable[Case], expectations: Sequence[Expectation] = ()
-) -> Iterator[CaseReport]:
-    """Ask the cases one after another."""
-    for case in cases:
-        yield run_case(subject, case, expectations)
+def _named(
+    case: Case,
+    results: Sequence[Result],
+    answer: Mapping[str, Any],
+    whole: Mapping[str, Bounded],
+    expectations: Sequence[Expectation],
+) -> dict[str, str]:
+    """Tensor -> id of the expectation that names it and, if it fails, excuses it.
+
+    Several that name one tensor, each for a cause of its own, excuse it together.
+    """
+    found: dict[str, str] = {}
+    for result in results:
+        tensor = result.tensor
+        naming = [known for known in expectations if known.names(case.id, tensor, result.verdict)]
+        if naming and (
+            result.verdict != Verdict.FAIL
+            or np.logical_or.reduce(
+                [each.known(case, tensor, answer[tensor], whole[tensor]) for each in naming]
+            ).all()
+        ):
+            found[tensor] = naming[0].id
+    return found
 
 
-def _one_line(error: BaseException) -> str:
-    try:
-        return " ".join(str(error).split()) or "no reason given"
-    except Exception:
-        return "a reason that cannot be shown"
-
-
-def _place(error: BaseException) -> str:
-    """The last line of the subject's own file that led to the error."""
-    frames = extract_tb(error.__traceback__)[1:]  # without the call of the subject
-    own = [frame for frame in frames if frame.filename == frames[0].filename]
-    return f" ({Path(own[-1].filename).name}, line {own[-1].lineno})" if own else ""
+def _rejection(
+    case: Case, reply: Reply, expectations: Sequence[Expectation], begin: float
+) -> CaseReport:
+    """Of inputs that must be refused."""
+    if reply.kind == Kind.REJECT:
+        result = Result(REJECTION, Verdict.PASS, entries=1)
+    else:
+        reason = f"answered instead of refused: {REJECTS[case.rejects]}"
+        result = Result(REJECTION, Verdict.FAIL, reason, entries=1, failed=1)
+    naming = [known.id for known in expectations if known.names(case.id, REJECTION, result.verdict)]
+    named = {REJECTION: naming[0]} if naming else {}
+    report = CaseReport(case, (result,), perf_counter() - begin, expectations=named)
+    if not report.unexpected:
+        return report
+    return replace(report, hint=f"Leave {case.rejects!r} out of its checks if it claims none.")
 
 
 def _all(case: Case, verdict: Verdict, reason: str, begin: float) -> CaseReport:
@@ -132,27 +154,11 @@ def _all(case: Case, verdict: Verdict, reason: str, begin: float) -> CaseReport:
     return CaseReport(case, results, perf_counter() - begin)
 
 
-def _flushed() -> str:
-    """Whether the call left the processor in a mode in which nothing can be judged."""
-    least = np.full(1, 2.0**-1074)
-    if (least * 1 > 0).all() and (least.astype(np.float32) == 0).all():
-        return ""
-    return (
-        "the subject left subnormal numbers flushed to zero in this process, so that nothing can "
-        "be judged; set it back before returning"
-    )
-
-
-def _protocol_error(answer: Any, case: Case, question: Mapping[str, Any]) -> str:
-    """What is wrong with an answer as a whole, or an empty string."""
-    if not isinstance(answer, dict):
-        return f"a subject must return a mapping of tensors; got {type(answer).__name__}"
+def _unknown(answer: Mapping[Any, Any], case: Case) -> str:
+    """The first name that is none of the case, or an empty string."""
     for name in answer:
         if name not in case.tensors:
             return f"there is no tensor {name!r} in this case; {_instead(str(name), case.tensors)}"
-    for name, untouched in case.question().items():
-        if not _same(question[name], untouched):
-            return f"the subject changed its argument {name!r} in place; copy it first"
     return ""
 
 
@@ -161,19 +167,6 @@ def _instead(name: str, tensors: Sequence[str]) -> str:
     for close in same or get_close_matches(name, tensors, 1):
         return f"did you mean {close!r}?"
     return f"there are {' '.join(tensors)}"
-
-
-def _same(asked: Any, untouched: Any) -> bool:
-    """Bit for bit: 0 and -0 differ, NaN equals itself."""
-    if isinstance(untouched, np.ndarray):
-        return (
-            isinstance(asked, np.ndarray)
-            and (asked.shape, asked.dtype) == (untouched.shape, untouched.dtype)
-            and asked.tobytes() == untouched.tobytes()
-        )
-    if isinstance(untouched, list):
-        return len(asked) == len(untouched) and all(map(_same, asked, untouched))
-    return isinstance(asked, str) and asked == untouched
 
 
 @dataclass

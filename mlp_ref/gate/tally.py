@@ -7,9 +7,10 @@ from collections import Counter
 from dataclasses import dataclass, field
 from math import isfinite
 
+from mlp_ref.gate.cases import REJECTION, Case
 from mlp_ref.gate.judge import Result, Verdict
 from mlp_ref.gate.run import CaseReport, Summary
-from mlp_ref.subjects import Subject
+from mlp_ref.subjects import Session
 
 __all__ = [
     "OF_DIGEST", "Row", "Tally", "clip", "digits", "entry", "error_text", "expected_text",
@@ -17,13 +18,14 @@ __all__ = [
 ]  # fmt: skip
 
 OF_DIGEST = 12  # digits that tell one corpus from another
+_NETWORK, _REFUSALS = "mlp ", "refusals"
 _KINDS = ("z", "a", "loss", "g", "dW", "db", "dx")
 _UNSEEN = re.compile("[^\t\n\x20-\x7e\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
 @dataclass
 class Row:
-    """The judged tensors of one kind, and the worst of them."""
+    """The judged tensors of one row of a table, and the worst of them."""
 
     passed: int = 0
     judged: int = 0
@@ -45,7 +47,10 @@ def _rank(result: Result) -> tuple[bool, float]:
 
 @dataclass
 class Tally:
-    """What a report for people keeps of a run."""
+    """What a report for people keeps of a run.
+
+    ``rows`` arithmetic -> what is judged -> its row: operations, and the tensors of networks
+    """
 
     rows: dict[str, dict[str, Row]] = field(default_factory=dict)
     cases: Counter[str] = field(default_factory=Counter)
@@ -56,11 +61,14 @@ class Tally:
     def add(self, report: CaseReport) -> None:
         """Add one case."""
         arithmetic = report.case.arithmetic.name
-        rows = self.rows.setdefault(arithmetic, {kind: Row() for kind in _KINDS})
+        rows = self.rows.setdefault(arithmetic, {})
+        if report.case.operation == "mlp" and not report.case.rejects:
+            for kind in _KINDS:
+                rows.setdefault(f"{_NETWORK}{kind}", Row())
         self.cases[arithmetic] += 1
         for result in report.results:
             if result.verdict in (Verdict.PASS, Verdict.FAIL):
-                rows[result.tensor.rstrip("0123456789")].add(result)
+                rows.setdefault(_row_of(report.case, result.tensor), Row()).add(result)
             elif result.verdict == Verdict.SKIP:
                 self.skips[result.reason] += 1
         if report.verdict == Verdict.ERROR:
@@ -68,16 +76,31 @@ class Tally:
         elif report.failures:
             self.failing.append(report)
 
+    def table(self, arithmetic: str) -> dict[str, Row]:
+        """The rows by their titles: tensors alone where nothing but networks was judged."""
+        rows = dict(self.rows[arithmetic])
+        if _REFUSALS in rows:
+            rows[_REFUSALS] = rows.pop(_REFUSALS)  # last
+        plain = all(title.startswith(_NETWORK) for title in rows)
+        return {title.removeprefix(_NETWORK) if plain else title: rows[title] for title in rows}
 
-def outcome(subject: Subject, summary: Summary) -> tuple[str, str]:
-    """The verdict in a word, and in a sentence."""
+
+def _row_of(case: Case, tensor: str) -> str:
+    if tensor == REJECTION:
+        return _REFUSALS
+    kind = tensor.rstrip("0123456789")
+    return f"{_NETWORK}{kind}" if case.operation == "mlp" else case.operation
+
+
+def outcome(named: str, summary: Summary) -> tuple[str, str]:
+    """The verdict in a word, and in a sentence on the subject of that name."""
     word, says = {
         0: ("PASS", "conforms"),
         1: ("FAIL", "does not conform"),
         3: ("TOO FEW", f"was judged on fewer cases than {summary.require}"),
         5: ("STALE", "conforms, but an expected failure is none: remove it"),
     }[summary.status]
-    return word, f"{name_of(subject)} {says}"
+    return word, f"{named} {says}"
 
 
 def expected_text(summary: Summary) -> str:
@@ -90,7 +113,7 @@ def expected_text(summary: Summary) -> str:
     )
 
 
-def name_of(subject: Subject) -> str:
+def name_of(subject: Session) -> str:
     """The subject with the version of its library."""
     version = subject.versions.get(subject.name)
     return f"{subject.name} {version}" if version else subject.name
