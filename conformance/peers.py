@@ -19,9 +19,10 @@ from mlp_ref import INITIALIZERS, LOSSES, MLP, SOFTMAX, Params, initialize
 from mlp_ref.arithmetic import Arithmetic, Array
 from mlp_ref.corpus.library import activation_of
 from mlp_ref.gate.cases import Case
+from mlp_ref.gate.cases import network_case as network_case_of
 from mlp_ref.gate.judge import Result, Verdict
 from mlp_ref.gate.run import CaseReport, run_case
-from mlp_ref.subjects import Subject
+from mlp_ref.subjects import network_subject
 
 DTYPES = ("float32", "float64")
 MODULES: Mapping[str, Callable[[], nn.Module]] = {
@@ -107,7 +108,7 @@ def run_modules(
 
 def report_of(run: Callable[..., Mapping[str, Any]], case: Case) -> CaseReport:
     """The gate's verdict on one function."""
-    return run_case(Subject("torch modules", run, DTYPES, {}), case)
+    return run_case(network_subject("torch modules", run, DTYPES, {}), case)
 
 
 def describe(result: Result) -> str:
@@ -159,7 +160,9 @@ def rounded_case(
     params = Params.from_layers((A.quantize(W), A.quantize(b)) for W, b in layers)
     model = MLP(params.sizes, tuple(activation_of(f) for f in activations))
     target = A.quantize(target) if target.dtype.kind == "f" else target
-    return Case(f"{name}/{A.name}", "", A, model, params, A.quantize(x), LOSSES[loss], target)
+    return network_case_of(
+        f"{name}/{A.name}", "", A, model, params, A.quantize(x), LOSSES[loss], target
+    )
 
 
 def network_case(

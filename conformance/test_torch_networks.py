@@ -59,7 +59,10 @@ def digits_case(activation: str, loss: str, A: Arithmetic, rows: slice) -> Case:
         name, (activation, activation, "identity"), (64, 21, 15, 10), loss, A,
         soft=loss != "cross_entropy", x=data.x[rows],
     )  # fmt: skip
-    return replace(case, target=data.y[rows]) if loss == "cross_entropy" else case
+    if loss != "cross_entropy":
+        return case
+    inputs = {**case.record.inputs, "target": data.y[rows]}
+    return replace(case, record=replace(case.record, inputs=inputs))
 
 
 def test_the_pinned_version_is_under_test() -> None:
@@ -103,7 +106,7 @@ def test_all_digits_in_one_batch(dtype: str, threads: int) -> None:
 
 def require_direct(case: Case) -> None:
     """Our result and PyTorch's, in the same dtype, differ by at most the sum of their bounds."""
-    ours, theirs = (run(**case.question()) for run in (numpy_subject.run, run_modules))
+    ours, theirs = (run(**case.keywords()) for run in (numpy_subject.run, run_modules))
     results = []
     for name, q in case.whole().items():
         allowed = Bounded(np.asarray(ours[name], np.float64), q.bound, q.bound)
@@ -135,7 +138,7 @@ def nan_masks(answer: dict[str, Array]) -> dict[str, Array]:
 @every
 def test_one_nan_spreads_alike(activation: str, loss: str, dtype: str) -> None:
     """A NaN in one image makes the same entries NaN here and there, in every tensor; no others."""
-    question = digits_case(activation, loss, ARITHMETICS[dtype], slice(5)).question()
+    question = digits_case(activation, loss, ARITHMETICS[dtype], slice(5)).keywords()
     question["x"][2, 7] = np.nan
     ours, theirs = (nan_masks(run(**question)) for run in (numpy_subject.run, run_modules))
     assert sorted(ours) == sorted(theirs)

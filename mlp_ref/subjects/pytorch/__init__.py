@@ -1,0 +1,1 @@
+"""PyTorch as subjects: on one device, and as one network in several processes."""
