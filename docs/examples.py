@@ -2,41 +2,45 @@
 
 What the word after a fence means:
 
-python   run; the blocks of one file share their names, from top to bottom; a further word such as
-         homework.py names a file to write instead, for the commands below
+python   run; the blocks of one file share their names, from top to bottom
 console  lines that begin with `$ ` are run by bash in one folder per file, `> ` continues a
          command; the lines below must be what it prints. `...` stands for any text within a
          line, and alone on a line for any lines. A command that fails must be followed by
          `$ echo $?`.
 others   shown, not run; the word must be one of SHOWN, so that no misspelt block is passed over
 
-Further words on the fence name modules without which the block is skipped: `console torch`. After
-`console measured`, a number with a decimal point and the index of an entry stand for any other,
-because they depend on the order in which the machine adds; counts and words do not.
+A further word with a dot, such as `python homework.py` or `c kernel.c`, names a file that the block
+becomes, for the commands below. Other words name modules, or programs in PROGRAMS, without which
+the block is skipped: `console torch`. After `console measured`, a number with a decimal point and
+the index of an entry stand for any other, because they depend on the order in which the machine
+adds; counts and words do not. In commands, $MLP_REF is the folder of this repository.
 """
 
 from __future__ import annotations
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, NamedTuple
 
-__all__ = ["SHOWN", "Block", "blocks", "run_console", "run_python"]
+__all__ = ["PROGRAMS", "SHOWN", "Block", "blocks", "run_console", "run_python", "write_file"]
 
 SHOWN = frozenset(
     {"", "bash", "bibtex", "c", "ini", "json", "math", "mermaid", "sh", "text", "toml", "yaml"}
 )
+PROGRAMS = frozenset({"gcc"})
 _FENCE = re.compile(
     r"^(?P<mark>`{3,}|~{3,})(?P<words>[^`\n]*)\n(?P<text>.*?)^(?P=mark)[ ]*$",
     re.MULTILINE | re.DOTALL,
 )
 _MARK = "=== status of the command above: "
 _MEASURED = re.compile(
-    r"-?\d[\d,]*(\.\d+(e[+-]?\d+)?|e[+-]\d+)|\b(nan|inf)\b|\b(z|a|g|dW|db|dx)\d*\[[\d, ]+\]"
+    r"-?\d[\d,]*(\.\d+(e[+-]?\d+)?|e[+-]\d+)|\b(nan|inf)\b"
+    r"|\b(z|y|a|g|dW|db|dx|params|grads|m|v)\d*\[[\d, ]+\]"
 )
 
 
@@ -53,8 +57,11 @@ class Block(NamedTuple):
 
     @property
     def available(self) -> bool:
-        """Whether the modules that the block needs are installed."""
-        return all(find_spec(name) is not None for name in self.needs)
+        """Whether the modules and programs that the block needs are installed."""
+        return all(
+            (shutil.which if name in PROGRAMS else find_spec)(name) is not None
+            for name in self.needs
+        )
 
 
 def blocks(path: Path) -> list[Block]:
@@ -63,7 +70,7 @@ def blocks(path: Path) -> list[Block]:
     found = []
     for match in _FENCE.finditer(text):
         kind, *words = match["words"].split() or [""]
-        files = [word for word in words if word.endswith(".py")]
+        files = [word for word in words if "." in word]
         needs = tuple(word for word in words if word not in (*files, "measured"))
         line = text.count("\n", 0, match.start("text")) + 1
         file = files[0] if files else ""
@@ -71,11 +78,13 @@ def blocks(path: Path) -> list[Block]:
     return found
 
 
-def run_python(block: Block, names: dict[str, Any], folder: Path) -> None:
+def write_file(block: Block, folder: Path) -> None:
+    """Write a block that is a file beside the commands."""
+    (folder / block.file).write_text(block.text, "utf-8")
+
+
+def run_python(block: Block, names: dict[str, Any]) -> None:
     """Execute a block with these names; a traceback shows the line in the Markdown file."""
-    if block.file:
-        (folder / block.file).write_text(block.text, "utf-8")
-        return
     source = "\n" * (block.line - 1) + block.text
     exec(compile(source, str(block.path), "exec"), names)  # noqa: S102 (our own examples)
 
@@ -150,4 +159,5 @@ def _environment() -> dict[str, str]:
     """The environment with our commands first in PATH, a terminal of fixed width, no colours."""
     programs = str(Path(sys.executable).parent)
     path = os.pathsep.join([programs, os.environ.get("PATH", os.defpath)])
-    return os.environ | {"PATH": path, "COLUMNS": "100", "NO_COLOR": "1", "TERM": "dumb"}
+    terminal = {"COLUMNS": "100", "NO_COLOR": "1", "TERM": "dumb"}
+    return os.environ | terminal | {"PATH": path, "MLP_REF": str(Path(__file__).parents[1])}

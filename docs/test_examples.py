@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from examples import SHOWN, Block, blocks, run_console, run_python
+from examples import SHOWN, Block, blocks, run_console, run_python, write_file
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("**/*.md"))]
@@ -26,8 +26,10 @@ def test_the_examples_of_a_page(
             pytest.fail(f"{page}:{block.line}: {block.kind!r} is neither run nor shown on purpose")
         if not block.available:
             left_out.append(f"line {block.line} needs {', '.join(block.needs)}")
+        elif block.file:
+            write_file(block, tmp_path)
         elif block.kind == "python":
-            run_python(block, names, tmp_path)
+            run_python(block, names)
         elif block.kind == "console":
             run_console(block, tmp_path)
     if left_out:
@@ -108,24 +110,44 @@ def test_blocks_are_found(page: Callable[[str], list[Block]]) -> None:
 
 def test_python_blocks_share_names_and_tell_their_lines(
     page: Callable[[str], list[Block]],
-    tmp_path: Path,
 ) -> None:
     """A later block sees earlier names; a traceback points into the page."""
     first, second = page("```python\nx = 1\n```\n\n```python\ny = x + 1\n1 / 0\n```\n")
     names: dict[str, Any] = {}
-    run_python(first, names, tmp_path)
+    run_python(first, names)
     with pytest.raises(ZeroDivisionError) as caught:
-        run_python(second, names, tmp_path)
+        run_python(second, names)
     assert names["y"] == 2
     assert caught.traceback[-1].lineno + 1 == 7
 
 
-def test_a_named_block_becomes_a_file(page: Callable[[str], list[Block]], tmp_path: Path) -> None:
+@pytest.mark.parametrize("word", ["python mine.py", "c mine.c", "ini pytest.ini"])
+def test_a_named_block_becomes_a_file(
+    word: str, page: Callable[[str], list[Block]], tmp_path: Path
+) -> None:
     """`python mine.py` writes the block beside the commands instead of running it."""
-    (found,) = page("```python mine.py\n1 / 0\n```\n")
-    run_python(found, {}, tmp_path)
-    assert (tmp_path / "mine.py").read_text() == "1 / 0\n"
+    (found,) = page(f"```{word}\n1 / 0\n```\n")
+    write_file(found, tmp_path)
+    assert (tmp_path / word.split()[1]).read_text() == "1 / 0\n"
     assert found.needs == ()
+
+
+def test_a_block_may_need_a_program(
+    page: Callable[[str], list[Block]], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """`console gcc` runs where the program is in the path; no module of that name is needed."""
+    (found,) = page("```console gcc\n$ true\n```\n")
+    (tmp_path / "gcc").write_text("#!/bin/sh\n")
+    (tmp_path / "gcc").chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert found.available
+    monkeypatch.setenv("PATH", str(tmp_path / "elsewhere"))
+    assert not found.available
+
+
+def test_commands_find_the_repository(tmp_path: Path) -> None:
+    """In commands, $MLP_REF is this repository."""
+    run_console(block("$ ls $MLP_REF/docs/examples.py | tail -c 17\ndocs/examples.py\n"), tmp_path)
 
 
 @pytest.mark.parametrize(
