@@ -25,6 +25,7 @@ def check(arguments: str, status: int, capsys: pytest.CaptureFixture[str]) -> li
     return found
 
 
+@pytest.mark.slow
 def test_every_activation_under_every_loss(capsys: pytest.CaptureFixture[str]) -> None:
     """Without a model: 30 networks pass, one line each, and the total is printed."""
     header, *rows, last = check("", 0, capsys)

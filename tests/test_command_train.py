@@ -42,6 +42,7 @@ def error(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> str:
     return text.removeprefix("mlp-ref: error: ").rstrip()
 
 
+@pytest.mark.slow
 def test_the_defaults_reach_97_percent_on_held_out_digits(
     capsys: pytest.CaptureFixture[str],
 ) -> None:

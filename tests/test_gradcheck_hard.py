@@ -85,6 +85,7 @@ def _exact(slope, A, b, x, factor, wide):
     return wide(factor) * (A.T @ slope(A @ x + b))
 
 
+@pytest.mark.slow
 def test_random_functions_raise_no_false_alarm() -> None:
     """Of 400 right gradients, as array or function, none fails; wrong ones never pass."""
     right, wrong = Counter(), Counter()

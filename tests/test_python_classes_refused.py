@@ -107,6 +107,21 @@ def test_parameters_that_are_not_used(folder: Path) -> None:
     )
 
 
+@pytest.mark.parametrize("zeros", range(12))
+def test_dead_units_do_not_hide_that_parameters_are_not_used(zeros: int, folder: Path) -> None:
+    """A random network whose first outputs agree, as all are 0, is no steady one."""
+    lists = LISTS.replace("class MLP:", "DRAWN = iter(range(99))\n\n    class MLP:")
+    hidden = "self.pairs = list(zip(self.weights, self.biases))\n            self.functions ="
+    text = refused(
+        folder, lists, "MLP",
+        ("np.random.randn(m, n)", f"np.random.randn(m, n) * (next(DRAWN) >= {2 * zeros})"),
+        ("self.functions =", hidden),
+        ("in zip(self.weights, self.biases, self.functions)",
+         "in ((*p, f) for p, f in zip(self.pairs, self.functions))"),
+    )  # fmt: skip
+    assert "must use the arrays that are put into weights[k] and biases[k], and nothing ran" in text
+
+
 def test_outputs_that_are_probabilities(folder: Path) -> None:
     """Softmax where the last z is asked for shows before the first case, with the remedy."""
     change = ("probabilities = True", 'output_activations = "identity"')

@@ -51,6 +51,7 @@ def test_nothing_is_fetched_and_nothing_runs(tmp_path: Path) -> None:
     assert policy == "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
 
 
+@pytest.mark.slow
 def test_the_size_is_bounded(tmp_path: Path) -> None:
     """Three subjects, 1,100 cases each, three of four wrong, with long reasons."""
     done = judged(wrong_in_turn(), many(4), expects({"mlp/copy-2/float64": {"loss": 100.0}}))

@@ -181,9 +181,9 @@ NOISE = (
     "sys.__stdout__.write('noise\\n')",
     "os.read(0, 10)",
     "sys.stdin.read()",
+    "sys.stdout.flush()",
     "os.close(0)",
     "os.close(1)",
-    "sys.stdout.close()",
 )
 
 
