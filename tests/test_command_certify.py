@@ -104,10 +104,15 @@ def test_the_users_own_vectors_have_no_licence_of_ours() -> None:
     assert '"licence": "none"' in Path("out/MANIFEST.json").read_text("utf-8")
 
 
-def test_softmax_may_be_the_last_activation() -> None:
-    """All that a model file may hold."""
+def test_softmax_may_be_the_last_activation(capsys: pytest.CaptureFixture[str]) -> None:
+    """All that a model file may hold; a loss that applies it itself makes a note of it."""
     network("squared_error", last=SOFTMAX)
     assert certify() == 0
+    assert "note:" not in capsys.readouterr().out
+    network("cross_entropy", last=SOFTMAX)
+    assert certify(folder="twice") == 0
+    out = " ".join(capsys.readouterr().out.split())
+    assert "note: cross_entropy takes logits and applies softmax itself" in out
 
 
 def test_the_digits_and_tables_are_batches(capsys: pytest.CaptureFixture[str]) -> None:

@@ -173,7 +173,7 @@ def test_reasons_are_read(folder: Path, kind: Kind) -> None:
 @pytest.mark.parametrize(
     ("rows", "wrong", "text"),
     [
-        ([line(0), line(1), line(2)], 3, "answers.jsonl has no answer to this question, seq "),
+        ([line(0), line(1), line(2)], 3, "answers.jsonl has no answer to this question"),
         ([line(0), line(2), line(3)], 1, "answers.jsonl has no answer to this question"),
         ([line(0), line(1), line(2), line(3)[:40]], 3, "the answer in line 5: a line must be JSON"),
         ([line(0), line(1)[:-9], line(2), line(3)], 1, "the answer in line 3: a line must be JSON"),

@@ -38,6 +38,13 @@ _SAMPLE = 3  # entries of each gradient that the second oracle differences
 _VERSION = "own"
 
 
+# last activations that these losses apply themselves
+_TWICE = {
+    ("softmax", "cross_entropy"), ("log_softmax", "cross_entropy"),
+    ("sigmoid", "binary_cross_entropy"),
+}  # fmt: skip
+
+
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of ``certify``."""
     add_model(parser)
@@ -85,6 +92,12 @@ def run(args: argparse.Namespace) -> int:
         f"the second oracle confirms {_size(sample.expected):,} of them, every value and some of "
         f"each gradient, to {min(agreed['agreed'].values()):.0f} digits"
     )
+    last = _names(stored.model)[-1]
+    if (last, name) in _TWICE:
+        console.print(
+            f"note: {name} takes logits and applies {last} itself: this is the second one; if the "
+            "network has it for predictions alone, certify it with identity last"
+        )
     console.print(
         f"judge an implementation: mlp-ref verify py:module:object --vectors {args.output}"
     )

@@ -131,7 +131,7 @@ class Files:
         if seq not in self._asked:
             return Reply(Kind.SKIP, "not among the questions of the folder")
         if seq not in self._replies:
-            return Reply(Kind.ERROR, f"{self._file} has no answer to this question, seq {seq}")
+            return Reply(Kind.ERROR, f"{self._file} has no answer to this question")
         return self._replies[seq]
 
     def close(self) -> None:

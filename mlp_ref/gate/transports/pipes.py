@@ -77,7 +77,8 @@ class Program:
             raise Broken(_flood(most))
         self._read(self._stdout)
         if self._got:
-            raise Broken(f"the subject wrote more than one line in answer: {_quoted(self._got)}")
+            both = f"{_quoted(line)}, then {_quoted(self._got)}"
+            raise Broken(f"the subject wrote more than one line in answer: {both}")
         return bytes(line)
 
     def _require_silence(self) -> None:

@@ -172,7 +172,7 @@ def require_sensible(
     # Twice of each: the units of two random networks may all be dead, and then agree.
     one, other = ([output(**change), output(**change)]
                   for change in ({}, {"W0": 2 * W0, "b1": b1[::-1]}))  # fmt: skip
-    same = all(np.array_equal(*pair, equal_nan=True) for pair in (one, other))
+    same = all(np.array_equal(a, b, equal_nan=True) for a, b in (one, other))
     if not same or np.array_equal(one[0], other[0], equal_nan=True):
         fail(
             f"forward of {spec} must use the arrays that are put into {place}, and nothing random",
