@@ -36,6 +36,13 @@ def test_the_examples_of_a_page(
         pytest.skip(f"all others ran, but {'; '.join(left_out)}")
 
 
+def test_pages_that_need_pytorch_are_run_where_it_is() -> None:
+    """tox's conformance environment names them; everything else runs without it."""
+    needing = [page.stem for page in PAGES if any("torch" in b.needs for b in blocks(page))]
+    assert needing == ["gate-an-upgrade"]
+    assert "pytest {posargs:docs -k upgrade}" in (ROOT / "tox.ini").read_text("utf-8")
+
+
 def block(text: str) -> Block:
     """A console block."""
     return Block(Path("x.md"), 3, "console", (), text)

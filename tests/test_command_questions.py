@@ -20,6 +20,8 @@ from mlp_ref.gate.transports import Child, Files, connect
 from mlp_ref.subjects import Kind, Subject
 from mlp_ref.subjects.messages import parse_command
 
+pytestmark = pytest.mark.once
+
 
 @pytest.fixture(scope="module", name="corpus")
 def _corpus() -> Corpus:

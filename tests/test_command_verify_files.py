@@ -13,6 +13,8 @@ import pytest
 from mlp_ref.cli import main
 from mlp_ref.corpus import find, load, write
 
+pytestmark = pytest.mark.once
+
 SUBJECT = """
 from mlp_ref.subjects.numpy_subject import run as right
 

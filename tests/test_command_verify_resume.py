@@ -15,6 +15,8 @@ from evil_programs import ends
 from mlp_ref.cli import main
 from mlp_ref.gate.expectations import Expectation
 
+pytestmark = pytest.mark.once
+
 # Wrong in several ways, so that hints, reasons and skips must come back. Counts its calls, and may
 # send a signal to the gate in one of them, which it then never answers.
 SUBJECT = """

@@ -17,6 +17,8 @@ from evil_programs import PROLOGUE, ends
 from mlp_ref.cli import main
 from mlp_ref.corpus import find, load
 
+pytestmark = pytest.mark.once
+
 SUBJECT = """
 import os
 import time

@@ -29,6 +29,8 @@ from mlp_ref.gate.report_view import ABSENT, STATES
 from mlp_ref.gate.results import Report, read_report
 from mlp_ref.subjects.numpy_subject import run as right
 
+pytestmark = pytest.mark.once
+
 ROW = "Where every tensor stands"
 
 

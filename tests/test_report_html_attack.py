@@ -14,6 +14,8 @@ from report_subjects import CASE, HOSTILE, OUTCOMES, Run, doubled, expects, judg
 from mlp_ref.gate.report_html import render
 from mlp_ref.subjects.numpy_subject import run as right
 
+pytestmark = pytest.mark.once
+
 MOST = 3_000_000  # bytes, of three subjects over a corpus of this size
 
 
