@@ -61,10 +61,6 @@ class Expectation:
             for name in self.subjects
         )
 
-    def excuses(self, case: Case, tensor: str, got: Any, expected: Bounded) -> bool:
-        """Whether a failure is the one that was measured: no entry is farther off."""
-        return bool(self.known(case, tensor, got, expected).all())
-
     def known(self, case: Case, tensor: str, got: Any, expected: Bounded) -> Array:
         """Which entries are right, or as far off as was measured and no farther."""
         most = self.failing.get(case.id, {}).get(tensor)

@@ -25,7 +25,8 @@ mapping from names to NumPy arrays with any of:
 A tensor that is left out is skipped and counted. `NotImplementedError(reason)` skips the case; any
 other exception, an unknown name, an answer that is no mapping, and a changed argument are errors of
 that case, and the run goes on. A function attribute ``arithmetics``, such as ``("float64",)``,
-limits the run to what the subject claims; without it float32 and float64 are asked for. For example
+limits the run to what the subject claims; without it float32 and float64 are asked for. Where an
+attribute ``checks`` claims that wrong inputs are refused, any exception refuses them. For example
 
     def run(*, weights, biases, x, target, activations, loss):
         if {*activations} != {"identity"} or loss != "squared_error":
