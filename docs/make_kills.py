@@ -3,8 +3,9 @@
     python docs/make_kills.py
 
 It holds, for every fault and arithmetic, how many cases reject it and up to five of them, of as
-many operations as possible; the cases that alone reject a fault; and those that reject none. It
-stops at a variant that is rejected, and at a fault that is not, unless `NO_OPS` says why.
+many operations as possible; the cases that alone reject a fault; those that reject none; and for
+every case the numbers of the faults that it rejects. It stops at a variant that is rejected, and at
+a fault that is not, unless `NO_OPS` says why. `differences` compares with another run.
 """
 
 from __future__ import annotations
@@ -62,7 +63,7 @@ class Known(NamedTuple):
 
 
 class Kill(NamedTuple):
-    """A case that rejects a fault, and the first tensor that fails there."""
+    """A case that a fault does not leave as it was, and the worst tensor there."""
 
     case: Case
     result: Result
@@ -89,29 +90,56 @@ def _same(got: object, right: object) -> bool:
     return x.shape == y.shape and x.dtype == y.dtype and x.tobytes() == y.tobytes()
 
 
-def kills_of(parts: Parts, cases: Iterable[str] | None = None) -> list[Kill]:
-    """The cases that reject these parts, of all or of those with the given ids.
+def changed_by(parts: Parts, cases: Iterable[str] | None = None) -> list[Kill]:
+    """The cases in which a bit changes, of all or of those with the given ids.
 
-    A tensor that is bit for bit that of the reference passes, and is not judged again.
+    A tensor that is bit for bit that of the reference passes, and is not judged again; one that is
+    clearly wrong is enough.
     """
     operations, known, found = operations_of(parts), known_cases(), []
     for name in known if cases is None else cases:
         case, expected, right = known[name]
-        question = case.question()
+        question, worst = case.question(), None
         answer = operations[case.operation](question.parameters, question.inputs)
         for tensor in case.tensors:
             if _same(answer[tensor], right[tensor]):
                 continue
             result = judge_certified(tensor, answer[tensor], expected[tensor], case.arithmetic)
-            if result.verdict == Verdict.FAIL:
-                found.append(Kill(case, result))
+            if worst is None or not _rank(result) <= _rank(worst):
+                worst = result
+            if _rank(result) > CLEAR:
                 break
+        if worst is not None:
+            found.append(Kill(case, worst))
     return found
+
+
+def _rank(result: Result) -> float:
+    """error/bound, above 1 if and only if the tensor is wrong."""
+    wrong = result.verdict == Verdict.FAIL
+    if np.isnan(result.ratio):
+        return np.inf if wrong else 0.0
+    return result.ratio
+
+
+def is_close(kill: Kill) -> bool:
+    """Whether the error is within a factor of 2 of its bound, so that another exp may decide."""
+    return 1 / CLEAR <= _rank(kill.result) <= CLEAR
+
+
+def kills_of(parts: Parts, cases: Iterable[str] | None = None) -> list[Kill]:
+    """The cases that reject these parts, of all or of those with the given ids."""
+    return rejected(changed_by(parts, cases))
+
+
+def rejected(changed: Iterable[Kill]) -> list[Kill]:
+    """Those of them that fail."""
+    return [kill for kill in changed if kill.result.verdict == Verdict.FAIL]
 
 
 def shown(kills: list[Kill]) -> list[str]:
     """The ids of up to five, the clear ones first, and one of each operation in turn."""
-    clear = [kill for kill in kills if not kill.result.ratio <= CLEAR]
+    clear = [kill for kill in kills if not is_close(kill)]
     ids = [
         [kill.case.id for kill in clear or kills if kill.case.operation == operation]
         for operation in OPERATIONS
@@ -120,39 +148,60 @@ def shown(kills: list[Kill]) -> list[str]:
     return in_turn[:SHOWN]
 
 
-def kills_by_fault() -> dict[str, list[Kill]]:
-    """Fault id -> all cases that reject it.
+def changed_by_fault() -> dict[str, list[Kill]]:
+    """Fault id -> all cases in which it changes a bit.
 
     Raises `AssertionError` if a variant is rejected, or a fault is not.
     """
     for variant in VARIANTS.values():
         wrong = kills_of(variant.parts)
         assert not wrong, f"{variant.id} is rejected by {wrong[0].case.id}: {wrong[0].result}"
-    found = {name: kills_of(fault.parts) for name, fault in FAULTS.items()}
-    for fault, kills in found.items():
+    found = {name: changed_by(fault.parts) for name, fault in FAULTS.items()}
+    for fault, changed in found.items():
+        kills = rejected(changed)
         for arithmetic in NAMES:
-            rejected = any(kill.case.arithmetic.name == arithmetic for kill in kills)
+            seen = any(kill.case.arithmetic.name == arithmetic for kill in kills)
             no_op = arithmetic == "float32" and fault in NO_OPS
-            assert rejected != no_op, f"{fault} in {arithmetic}: {len(kills)} kills"
+            assert seen != no_op, f"{fault} in {arithmetic}: {len(kills)} kills"
     return found
 
 
 def document(found: Mapping[str, list[Kill]]) -> dict[str, Any]:
     """What the file holds."""
     faults: dict[str, Any] = {}
-    killers: dict[str, list[str]] = {name: [] for name in known_cases()}
+    killers: dict[str, list[int]] = {case.id: [] for case in build_cases()}
     alone: dict[str, list[str]] = {}
-    for fault, kills in found.items():
-        faults[fault] = {}
+    for number, (fault, changed) in enumerate(found.items()):
+        faults[fault] = {"number": number}
         for arithmetic in NAMES:
-            own = [kill for kill in kills if kill.case.arithmetic.name == arithmetic]
+            own = [k for k in rejected(changed) if k.case.arithmetic.name == arithmetic]
             faults[fault][arithmetic] = {"cases": len(own), "such as": shown(own)}
             for kill in own:
-                killers[kill.case.id].append(fault)
+                killers[kill.case.id].append(number)
             if len(own) == 1:
                 alone.setdefault(own[0].case.id, []).append(fault)
-    idle = [name for name, faults in killers.items() if not faults]
-    return {"corpus": load().version, "faults": faults, "alone": alone, "idle": idle}
+    idle = [name for name in known_cases() if not killers[name]]
+    corpus = load()
+    return {
+        "corpus": corpus.version, "sha256": corpus.sha256, "faults": faults, "alone": alone,
+        "idle": idle, "kills": killers,
+    }  # fmt: skip
+
+
+def differences(
+    listed: Mapping[str, frozenset[str]], found: Mapping[str, list[Kill]]
+) -> list[tuple[str, str]]:
+    """Pairs of a case and a fault on which a file and a run differ, by more than another exp.
+
+    ``listed`` has the faults that the cases reject, and ``found`` what every fault changes there.
+    """
+    wrong = []
+    for fault, changed in found.items():
+        close = {kill.case.id for kill in changed if is_close(kill)}
+        now = {kill.case.id for kill in rejected(changed)}
+        told = {case for case, faults in listed.items() if fault in faults}
+        wrong += [(case, fault) for case in sorted((now ^ told) - close)]
+    return wrong
 
 
 def text_of(made: Mapping[str, Any]) -> str:
@@ -166,12 +215,13 @@ def text_of(made: Mapping[str, Any]) -> str:
 
     idle = lines((json.dumps(name) for name in made["idle"]), "[]")
     return (
-        f'{{\n "corpus": {json.dumps(made["corpus"])},\n "faults": {entries(made["faults"])},\n'
-        f' "alone": {entries(made["alone"])},\n "idle": {idle}\n}}\n'
+        f'{{\n "corpus": {json.dumps(made["corpus"])},\n "sha256": {json.dumps(made["sha256"])},\n'
+        f' "faults": {entries(made["faults"])},\n "alone": {entries(made["alone"])},\n'
+        f' "idle": {idle},\n "kills": {entries(made["kills"])}\n}}\n'
     )
 
 
 if __name__ == "__main__":
-    text = text_of(document(kills_by_fault()))
+    text = text_of(document(changed_by_fault()))
     with atomic_path(PAGE) as temporary:
         temporary.write_text(text, "utf-8")

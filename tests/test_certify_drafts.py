@@ -122,7 +122,7 @@ def test_every_activation_meets_every_loss(arithmetic: str) -> None:
 
 
 def test_the_corpus_stays_small() -> None:
-    """From the shapes, about 80 bytes a tensor and 300 a case: at most 4.6 MB in all."""
+    """From the shapes, about 80 bytes a tensor and 300 a case: at most 4.9 MB in all."""
     total: Counter[str] = Counter()
     for record in DRAFTS:
         narrow = record.arithmetic == "float32"
@@ -134,7 +134,7 @@ def test_the_corpus_stays_small() -> None:
             entries = np.size(value) if np.size(value) <= 512 else 24
             size += (96 if narrow else 80) + (44 if narrow else 40) * entries
         total[record.operation] += size * CHAIN.get(record.id, 1)
-    assert total.total() <= 4.6e6, {name: f"{size / 1e6:.2f} MB" for name, size in total.items()}
+    assert total.total() <= 4.9e6, {name: f"{size / 1e6:.2f} MB" for name, size in total.items()}
 
 
 # ---------------------------------------------------------------------------------- the numbers
@@ -158,7 +158,7 @@ def test_generated_inputs_have_seeds_of_their_own() -> None:
 
 
 # Printed on Linux x86-64 by the program below.
-DIGEST = "df3518e4863d479322c5ed72f8fb669df5687fc797ef1b43338a6595e62aae7b"
+DIGEST = "77727a44e452cddfaacdb26143e95c0bb339db88bba97e3cbb0ae01a81387c99"
 PROGRAM = """
 from hashlib import sha256
 from mlp_ref.certify.drafts import drafts

@@ -16,7 +16,9 @@ from mlp_ref.commands import vectors
 from mlp_ref.commands.vectors_show import decimal, shown
 from mlp_ref.corpus import Corpus, load, write
 from mlp_ref.corpus.hexwords import from_hex
+from mlp_ref.corpus.kills import kills_of_case
 from mlp_ref.corpus.records import FLAGS
+from mlp_ref.faults import FAULTS
 
 WIDTH = 80
 
@@ -137,3 +139,29 @@ def test_32_digits_are_those_of_the_sum(hi: float) -> None:
 def test_exact_numbers_are_short(hi: float, text: str) -> None:
     """Zeros have their sign, exact numbers no trailing zeros."""
     assert decimal(hi, 0.0) == text
+
+
+def test_the_faults_that_a_case_kills_are_shown(capsys: pytest.CaptureFixture[str]) -> None:
+    """How many, first those that no other case of the arithmetic rejects, and how to run one."""
+    case = "loss/nan/cross_entropy/float64"
+    names = sorted(kills_of_case(case), key=list(FAULTS).index)
+    lone = "loss-nan-swallowed"
+    names.remove(lone)
+    told = f"\n\nkills {len(names) + 1} of the {len(FAULTS)} faults of the catalogue\n"
+    first = f"{told}  {lone}, alone in this arithmetic\n  {names[0]}\n  {names[1]}\n"
+    ends = f"\n  see mlp-ref verify fault:{lone}\n"
+    some, whole = run(case, capsys), run(case, capsys, "--all")
+    for text in (some, whole):
+        assert first in text
+        assert text.endswith(ends)
+    assert f"\n  {names[6]}\n    ... and {len(names) - 7} more, with --all{ends}" in some
+    assert whole.endswith("\n  ".join(["", *names]) + ends)
+
+
+def test_faults_are_shown_of_our_own_cases_alone(
+    few: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Of a case that rejects none it says so; not of wrong inputs, nor of another corpus."""
+    assert "\nkills 0 of the " in run("activation/not-finite/identity/float64", capsys)
+    assert "kills" not in run("mlp/rejects/width-of-x/float64", capsys)
+    assert "kills" not in run(activation().id, capsys, "--vectors", few)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import make_kills
@@ -10,7 +11,11 @@ import numpy as np
 import pytest
 
 from mlp_ref.corpus import load
+from mlp_ref.corpus.kills import alone, kills
+from mlp_ref.corpus.records import OPERATIONS
 from mlp_ref.faults import FAULTS, RIGHT, VARIANTS, operations_of
+from mlp_ref.faults.making import both, on_tensors
+from mlp_ref.gate.judge import Verdict
 
 KILLS: dict[str, Any] = json.loads(make_kills.PAGE.read_text("utf-8"))
 
@@ -22,10 +27,28 @@ def named(fault: str, arithmetic: str) -> list[str]:
 
 
 def test_the_file_is_about_this_catalogue_and_this_corpus() -> None:
-    """conformance/kills.json lists every fault, in order, and was made for this corpus."""
+    """conformance/kills.json lists every fault and case, in order, and is of this corpus."""
+    corpus = load()
     assert list(KILLS["faults"]) == list(FAULTS)
-    assert KILLS["corpus"] == load().version
-    assert set(KILLS["idle"]) | set(KILLS["alone"]) <= set(make_kills.known_cases())
+    assert (KILLS["corpus"], KILLS["sha256"]) == (corpus.version, corpus.sha256)
+    assert list(KILLS["kills"]) == [record.id for record in corpus.records]
+
+
+def test_the_parts_of_the_file_agree() -> None:
+    """Counts, lone cases and idle ones are those that follow from what each case kills."""
+    killers = {fault: [case for case, faults in kills().items() if fault in faults]
+               for fault in FAULTS}  # fmt: skip
+    lone: dict[str, set[str]] = {}
+    for fault, entry in KILLS["faults"].items():
+        for arithmetic in make_kills.NAMES:
+            own = [case for case in killers[fault] if case.endswith(f"/{arithmetic}")]
+            assert len(own) == entry[arithmetic]["cases"]
+            assert set(entry[arithmetic]["such as"]) <= set(own)
+            if len(own) == 1:
+                lone.setdefault(own[0], set()).add(fault)
+    assert lone == alone()
+    assert KILLS["idle"] == [case for case in make_kills.known_cases() if not kills()[case]]
+    assert not any(kills()[record.id] for record in load().records if record.rejects)
 
 
 @pytest.mark.parametrize("arithmetic", make_kills.NAMES)
@@ -73,15 +96,15 @@ def test_a_catalogue_that_passes_is_noticed(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr(make_kills, "VARIANTS", {})
     monkeypatch.setattr(make_kills, "FAULTS", {"right": fault.__class__(*["x"] * 6, RIGHT)})
     with pytest.raises(AssertionError, match="right in float32: 0 kills"):
-        make_kills.kills_by_fault()
+        make_kills.changed_by_fault()
     monkeypatch.setattr(make_kills, "VARIANTS", {"x": fault})
     with pytest.raises(AssertionError, match="softmax-wrong-axis is rejected by softmax/"):
-        make_kills.kills_by_fault()
+        make_kills.changed_by_fault()
     monkeypatch.setattr(make_kills, "VARIANTS", {})
     monkeypatch.setattr(make_kills, "FAULTS", {"right": fault})
     monkeypatch.setattr(make_kills, "NO_OPS", {"right": "it is not"})
     with pytest.raises(AssertionError, match="right in float32"):
-        make_kills.kills_by_fault()
+        make_kills.changed_by_fault()
 
 
 def test_the_shown_cases_are_of_many_operations() -> None:
@@ -92,17 +115,59 @@ def test_the_shown_cases_are_of_many_operations() -> None:
     assert {name.split("/")[0] for name in names} == {kill.case.operation for kill in kills}
 
 
+SAMPLE = list(make_kills.known_cases())[7::25]  # all operations, both arithmetics
+
+
+def changed_in_the_sample() -> dict[str, list[make_kills.Kill]]:
+    """What every fault changes in some cases."""
+    return {name: make_kills.changed_by(fault.parts, SAMPLE) for name, fault in FAULTS.items()}
+
+
+def test_some_cases_reject_what_the_file_says_and_nothing_else() -> None:
+    """Every 25th case, with all faults: those that it lists fail there, and all others pass.
+
+    Only where an error is within a factor of 2 of its bound may another library of exp decide.
+    """
+    listed, found = {name: kills()[name] for name in SAMPLE}, changed_in_the_sample()
+    assert {name.split("/")[0] for name in SAMPLE} == set(OPERATIONS)
+    assert make_kills.differences(listed, found) == []
+    assert sum(len(faults) for faults in listed.values()) > 1000
+
+
+def test_one_wrong_entry_of_the_file_is_noticed() -> None:
+    """A kill that is left out, and one that is none, unless the error is near the bound."""
+    case, fault = "mlp/square/sigmoid/cross_entropy/float64", "softmax-wrong-axis"
+    found = {fault: make_kills.changed_by(FAULTS[fault].parts, [case])}
+    (kill,) = found[fault]
+    assert make_kills.differences({case: frozenset([fault])}, found) == []
+    assert make_kills.differences({case: frozenset()}, found) == [(case, fault)]
+    other = {case: frozenset([fault]), "mlp/square/tanh/squared_error/float32": frozenset([fault])}
+    assert make_kills.differences(other, found) == [(list(other)[1], fault)]
+    for ratio, close in {0.4: False, 0.6: True, 1.9: True, 2.1: False, np.nan: False}.items():
+        verdict = Verdict.PASS if ratio < 1 else Verdict.FAIL
+        near = kill._replace(result=replace(kill.result, ratio=ratio, verdict=verdict))
+        assert make_kills.is_close(near) is close
+        told = frozenset() if verdict == Verdict.FAIL else frozenset([fault])
+        wrong = make_kills.differences({case: told}, {fault: [near]})
+        assert wrong == ([] if close else [(case, fault)])
+
+
+def test_the_worst_tensor_counts() -> None:
+    """Of a case that fails in one tensor by little and in another by much, the latter is kept."""
+    case = "mlp/square/sigmoid/cross_entropy/float64"
+    tiny = on_tensors(["dW"], lambda x: x * (1 + 2.0**-52))
+    huge = both(tiny, on_tensors(["db"], np.negative))
+    ratios = [make_kills.changed_by(parts, [case])[0].result.ratio for parts in (tiny, huge)]
+    assert ratios[0] < 1 < make_kills.CLEAR < ratios[1]
+
+
 @pytest.mark.slow
 def test_the_file_is_what_the_script_writes() -> None:
-    """Of all cases: the named ones reject the fault, and nothing else rejects what it should not.
-
-    The counts may differ by a few where a fault errs by about its bound, as libraries of exp do.
-    """
-    found = make_kills.kills_by_fault()
+    """All cases, all faults, as in the sample; the script stops where a fault is none."""
+    found = make_kills.changed_by_fault()
+    assert make_kills.differences(kills(), found) == []
     made = make_kills.document(found)
-    assert made["corpus"] == KILLS["corpus"]
-    for fault, kills in found.items():
-        ids = {kill.case.id for kill in kills}
-        for arithmetic in make_kills.NAMES:
-            assert set(named(fault, arithmetic)) <= ids
+    assert {key: made[key] for key in ("corpus", "sha256")} == {
+        key: KILLS[key] for key in ("corpus", "sha256")
+    }
     assert json.loads(make_kills.text_of(made)) == made

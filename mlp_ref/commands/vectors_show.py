@@ -12,10 +12,11 @@ import numpy as np
 
 from mlp_ref.arithmetic import Array
 from mlp_ref.corpus.hexwords import to_hex
+from mlp_ref.corpus.kills import alone, fault_ids, kills_of_case
 from mlp_ref.corpus.names import REJECTS
 from mlp_ref.corpus.records import FLAGS, Certified, Generated, Record
 
-__all__ = ["decimal", "shown"]
+__all__ = ["decimal", "killed", "shown"]
 
 _WIDTH = 80
 _EXACT = Context(prec=3000, Emin=-9999, Emax=9999)  # holds every sum of two float64 numbers
@@ -49,6 +50,24 @@ def shown(record: Record, entries: int | None = None) -> Iterator[str]:
     yield "expected, to 32 digits; right is what is within bound + radius of hi + lo"
     for name, q in record.expected.items():
         yield from _expected(name, q, entries)
+
+
+def killed(name: str, most: int | None = None) -> Iterator[str]:
+    """Which faults of the catalogue a case of our corpus rejects: the first ``most``, or all.
+
+    Those come first that no other case of its arithmetic rejects. Raises as `kills_of_case` does.
+    """
+    faults, lone = kills_of_case(name), alone().get(name, frozenset())
+    yield ""
+    yield f"kills {len(faults):,} of the {len(fault_ids()):,} faults of the catalogue"
+    ordered = sorted(fault_ids(), key=lambda fault: fault not in lone)
+    found = [fault for fault in ordered if fault in faults]
+    count = _count(len(found), most)
+    for fault in found[:count]:
+        yield f"  {fault}{', alone in this arithmetic' * (fault in lone)}"
+    yield from _rest(len(found), count)
+    if found:
+        yield f"  see mlp-ref verify fault:{found[0]}"
 
 
 def decimal(hi: float, low: float) -> str:

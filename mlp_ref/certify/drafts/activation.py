@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from mlp_ref.activations import ACTIVATIONS
-from mlp_ref.arithmetic import FLOAT64, Arithmetic, Array
+from mlp_ref.arithmetic import FLOAT32, FLOAT64, Arithmetic, Array
 from mlp_ref.certify.drafts.draw import BOTH, ascending, bell, draft, near, rng_of
 from mlp_ref.corpus.records import Record
 
@@ -33,6 +33,19 @@ _SATURATION = {
     },
 }  # fmt: skip
 _PIECEWISE = ("identity", "relu", "leaky_relu")
+# Where tails are small but not yet lost. Of the GELUs the left one is lost soon: 1 + erf cancels.
+_MIDDLE_RIGHT = (4.6, 5.1, 5.7, 6.7, 7.3, 8.2, 9.4, 10.6, 13.1, 15.9)
+_MIDDLE = (
+    -30.6, -25.3, -20.4, -15.9, -14.7, -13.1, -11.8, -10.6, -9.4, -8.2, -7.3, -6.7, -6.1, -5.7,
+    -5.1, -4.6,
+)  # fmt: skip
+_MIDDLE_OF_GELU = {
+    "float64": (
+        -13.1, -10.6, -8.2, -7.9, -7.3, -6.7, -6.4, -6.1, -5.9, -5.7, -5.3, -5.1, -4.9, -4.6, -4.3,
+        -4.1,
+    ),
+    "float32": (-13.1, -8.2, -6.1, -5.3, -5.1, -4.9, -4.6, -4.4, -4.3, -4.1, -3.9, -3.5, -3.3),
+}  # fmt: skip
 
 
 def activation_drafts() -> Iterator[Record]:
@@ -90,6 +103,10 @@ def _families(f: str, A: Arithmetic) -> Iterator[_Family]:
     ), 2, ("NeighbouringNumbers",)  # fmt: skip
     if f in _PIECEWISE:
         return
+    left = _MIDDLE_OF_GELU[A.name] if f in ("gelu", "gelu_tanh") else _MIDDLE
+    yield "middle-tails", FLOAT32.quantize(np.array((*left, *_MIDDLE_RIGHT))), (
+        "where tails are small but not lost: a cut-off at 5 or 8 shows"
+    ), 2, ("Saturated",)  # fmt: skip
     yield "edges-exp", _exp_edges(A), "where exp overflows and underflows, to an ulp", 3, (
         "Saturated", "Threshold",
     )  # fmt: skip

@@ -35,6 +35,7 @@ def mlp_drafts() -> Iterator[Record]:
     """Digits and small shapes."""
     yield from _digits()
     yield from _small()
+    yield from _first_networks()
     yield from _outputs()
 
 
@@ -89,7 +90,8 @@ def _digits() -> Iterator[Record]:
                 )  # fmt: skip
 
 
-_SHAPES = (
+_Shape = tuple[str, str, tuple[int, ...], int, float, bool, int, tuple[str, ...]]
+_SHAPES: tuple[_Shape, ...] = (
     ("batch-1", "a single row", (4, 5, 3), 1, 1.0, False, 1, ("SingleRow",)),
     ("batch-7", "an odd number of rows", (3, 3, 2), 7, 1.0, True, 1, ("OddBatch",)),
     ("square", "square layers, batch = classes: transposes keep their shape", (3, 3, 3, 3), 3,
@@ -97,23 +99,57 @@ _SHAPES = (
     ("saturated", "large weights: most units are in a tail", (4, 5, 3), 3, 24.0, True, 2,
      ("OddBatch", "Saturated")),
 )  # fmt: skip
+_FIRST_SHAPES: tuple[_Shape, ...] = (
+    ("batch-4", "a first network: one hidden layer, then logits", (5, 6, 3), 4, 1.0, False, 1, ()),
+    ("batch-5", "a first network, with a hidden layer that is narrow", (6, 3, 4), 5, 1.0, False, 1,
+     ("OddBatch",)),
+    ("all-equal", "rows, inputs, units and classes are equal in number", (4, 4, 4), 4, 1.0, False,
+     1, ("Square",)),
+)  # fmt: skip
+# What else the common functions are asked in float64.
+_ALSO_FLOAT64 = (
+    ("batch-1", "sigmoid", "cross_entropy"), ("batch-1", "sigmoid", "squared_error"),
+    ("batch-1", "tanh", "cross_entropy"), ("batch-1", "relu", "binary_cross_entropy"),
+    ("batch-5", "tanh", "binary_cross_entropy"), ("batch-5", "relu", "squared_error"),
+)  # fmt: skip
 
 
 def _small() -> Iterator[Record]:
     """Networks so small that their bounds are tight."""
     for k, f in enumerate(ACTIVATIONS):
-        for j, (family, note, sizes, n, scale, soft, difficulty, flags) in enumerate(_SHAPES):
+        for j, shape in enumerate(_SHAPES):
             for i, A in enumerate(BOTH):
                 loss = list(LOSSES)[(k + j + i) % 3]
-                name = f"{family}/{f}/{loss}"
-                rng = rng_of(f"mlp/{name}")
-                layers, x = layers_of(rng, sizes, scale), bell(rng, (n, sizes[0]))
-                target = target_for(loss, rng, n, sizes[-1], soft)
-                marks = ("SoftTarget",) if soft and loss != "squared_error" else ()
-                yield network(
-                    A, name, note, hidden(f, layers), layers, x, loss, target, difficulty,
-                    "FullPrecisionInput", *flags, *marks,
-                )  # fmt: skip
+                yield _of_shape(A, f, loss, shape)
+            yield from _also(f, shape)
+
+
+def _first_networks() -> Iterator[Record]:
+    """What a first network is: one hidden layer; labels, and few targets of other losses."""
+    for f in ("sigmoid", "tanh", "relu"):
+        for shape in _FIRST_SHAPES:
+            for A in BOTH:
+                yield _of_shape(A, f, "cross_entropy", shape)
+            yield from _also(f, shape)
+
+
+def _also(f: str, shape: _Shape) -> Iterator[Record]:
+    for loss in LOSSES:
+        if (shape[0], f, loss) in _ALSO_FLOAT64:
+            yield _of_shape(FLOAT64, f, loss, shape)
+
+
+def _of_shape(A: Arithmetic, f: str, loss: str, shape: _Shape) -> Record:
+    family, note, sizes, n, scale, soft, difficulty, flags = shape
+    name = f"{family}/{f}/{loss}"
+    rng = rng_of(f"mlp/{name}")
+    layers, x = layers_of(rng, sizes, scale), bell(rng, (n, sizes[0]))
+    target = target_for(loss, rng, n, sizes[-1], soft)
+    marks = ("SoftTarget",) if soft and loss != "squared_error" else ()
+    return network(
+        A, name, note, hidden(f, layers), layers, x, loss, target, difficulty,
+        "FullPrecisionInput", *flags, *marks,
+    )  # fmt: skip
 
 
 def _outputs() -> Iterator[Record]:
