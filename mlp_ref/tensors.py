@@ -9,8 +9,6 @@ from types import MappingProxyType
 from typing import Any
 
 import numpy as np
-from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save as serialize
 
 from mlp_ref.arithmetic import Array
 from mlp_ref.checks import describe, fail
@@ -22,8 +20,12 @@ DTYPES: Mapping[str, Any] = MappingProxyType({"F32": np.float32, "F64": np.float
 
 
 def write_tensors(path: PathName, tensors: Mapping[str, Array], header: Mapping[str, str]) -> None:
-    """Write float32 and float64 arrays of any shape and a header of texts, atomically."""
-    blob = serialize({k: np.asarray(v, order="C") for k, v in tensors.items()}, dict(header))
+    """Write float32 and float64 arrays of any shape and a header of texts, atomically.
+
+    Raises `InputError` if safetensors is not installed.
+    """
+    _, numpy_form = _safetensors()
+    blob = numpy_form.save({k: np.asarray(v, order="C") for k, v in tensors.items()}, dict(header))
     with atomic_path(path) as temporary:
         temporary.write_bytes(blob)
 
@@ -31,11 +33,13 @@ def write_tensors(path: PathName, tensors: Mapping[str, Array], header: Mapping[
 def read_tensors(path: PathName) -> tuple[dict[str, Array], dict[str, str]]:
     """Read the float32 and float64 arrays of a safetensors file, and its header of texts.
 
-    Raises `InputError` if the file is missing or damaged, or holds tensors of another dtype.
+    Raises `InputError` if the file is missing or damaged, or holds tensors of another dtype, or if
+    safetensors is not installed.
     """
+    library, _ = _safetensors()
     tensors: dict[str, Array] = {}
     try:
-        with safe_open(require_file(path), "numpy") as file:
+        with library.safe_open(require_file(path), "numpy") as file:
             for name in file.keys():  # noqa: SIM118 (not a mapping)
                 kind = file.get_slice(name).get_dtype()
                 if kind not in DTYPES:
@@ -45,11 +49,21 @@ def read_tensors(path: PathName) -> tuple[dict[str, Array], dict[str, str]]:
                     )  # fmt: skip
                 tensors[name] = file.get_tensor(name)
             return tensors, file.metadata() or {}
-    except (SafetensorError, OSError) as error:
+    except (library.SafetensorError, OSError) as error:
         fail(
             f"{quote(path)} must be a whole safetensors file", repr(" ".join(str(error).split())),
             "fetch it or save it again",
         )  # fmt: skip
+
+
+def _safetensors() -> tuple[Any, Any]:
+    """The library and its form for NumPy: a program that stores no model needs neither."""
+    try:
+        import safetensors
+        import safetensors.numpy
+    except ImportError:
+        fail("model files need safetensors", "no module safetensors", "pip install safetensors")
+    return safetensors, safetensors.numpy
 
 
 def seal(entry: Mapping[str, Any], version: int, tensors: Mapping[str, Array]) -> str:

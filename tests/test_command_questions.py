@@ -104,7 +104,7 @@ def test_another_corpus_is_asked(capsys: pytest.CaptureFixture[str]) -> None:
         (["q", "--arithmetic", "float8"], "--arithmetic must be one of float64, float32, tf32"),
         (["q", "--only", "nothing*"], "--only must match the id of a case, such as activation/"),
         (["q", "--operation", "loss", "--only", "dense/*"], "such as loss/"),
-        (["q", "--vectors", "nowhere"], "must be a file of the corpus"),
+        (["q", "--vectors", "nowhere"], "'nowhere' must be the folder of a corpus"),
         (["file"], "'file' must be a folder"), ([], "required: FOLDER"),
     ],
 )  # fmt: skip

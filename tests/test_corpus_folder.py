@@ -113,7 +113,7 @@ def cases(version: str = "2026.1", **change: object) -> bytes:
 
 
 DAMAGE: dict[str, tuple[Callable[[Path], object], str]] = {
-    "no manifest": (lambda f: (f / MANIFEST).unlink(), "MANIFEST.json' must be a file of the cor"),
+    "no manifest": (lambda f: (f / MANIFEST).unlink(), "must be the folder of a corpus, with MANI"),
     "no file": (lambda f: (f / "loss.json").unlink(), "a difference in loss.json; fetch"),
     "a file more": (lambda f: (f / "odd.json").write_text("{}"), "a difference in odd.json"),
     "edited": (lambda f: replace(f, "loss.json", "no row", "no rox"), "loss.json' must have the S"),
@@ -155,6 +155,35 @@ def test_a_damaged_corpus_is_never_read(folder: Path, what: str) -> None:
     assert text in message
     assert "\n" not in message
     assert isinstance(caught.value, InputError)
+
+
+def named(path: Path) -> str:
+    """What is said of a folder that is none of a corpus."""
+    with pytest.raises(CorpusError) as caught:
+        load(folder=path)
+    start, _, rest = str(caught.value).partition("; got ")
+    must = "must be the folder of a corpus, with MANIFEST.json and the files that it lists"
+    assert start == f"{str(path)!r} {must}"
+    return rest
+
+
+def test_what_is_no_folder_of_a_corpus_is_told(folder: Path, tmp_path: Path) -> None:
+    """What was found there, and where a corpus is, if one is near."""
+    else_ = "; name one that mlp-ref certify wrote, or none for the corpus that mlp-ref brings"
+    other = tmp_path / "other"
+    assert named(other) == f"nothing of that name{else_}"
+    other.mkdir()
+    assert named(other) == f"an empty folder{else_}"
+    for k in range(6):
+        (other / f"{k}.py").touch()
+    assert named(other) == f"a folder with 0.py, 1.py, 2.py, 3.py and 2 more{else_}"
+    assert named(other / "0.py") == f"a file{else_}"
+    assert named(folder / MANIFEST) == f"a file; did you mean {str(folder)!r}?"
+    above = tmp_path / "above"
+    (above / "vectors").mkdir(parents=True)
+    write(above / "vectors", "2026.1", records())
+    assert named(above) == f"a folder with vectors; did you mean {str(above / 'vectors')!r}?"
+    assert load(folder=above / "vectors").records
 
 
 def test_other_files_may_stand_by(folder: Path) -> None:

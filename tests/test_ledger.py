@@ -279,3 +279,24 @@ def test_a_ledger_that_is_none_judges_nothing(
     assert out.startswith(
         f"mlp-ref: error: {path!r}: 'own-loss' must have a text as 'why'; got int"
     )
+
+
+def test_entries_for_other_subjects_are_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A misspelt subject would leave the ledger without effect, in silence."""
+    others = [
+        ENTRY | {"id": f"own-{k}", "subjects": subjects}
+        for k, subjects in enumerate((["py:own:worng"], ["torch", "torch_ddp:*"], ["torch"]))
+    ]
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", sys.path.copy())
+    Path("own.py").write_text(OWN)
+    for entries, told in (
+        (others, "3 of 3 entries are for other subjects: py:own:worng, torch, torch_ddp:*"),
+        ([ENTRY, others[2]], "1 of 2 entries is for other subjects: torch"),
+        ([ENTRY], ""),
+    ):
+        Path("known.json").write_text(json.dumps({"format": 1, "entries": entries}))
+        main(["verify", "py:own:wrong", "--only", CASE, "--expect", "known.json"])
+        assert capsys.readouterr().err == (f"mlp-ref: 'known.json': {told}\n" if told else "")

@@ -81,7 +81,15 @@ def test_parameters_that_are_not_found(folder: Path) -> None:
         "an object of py:homework:MLP must keep the weights and biases of layers"
     )
     assert "got MLP with backward, forward, functions, hidden_activations, loss, " in text
-    assert "shifts, weights; or write a function" in text
+    assert "shifts, weights; rename them, or add a property of such a name, or write a" in text
+
+
+def test_a_property_names_the_parameters(folder: Path) -> None:
+    """As the remedy says, where a list has a name that nothing is known of."""
+    named = "biases = property(lambda self: self.shifts)\n\n        def forward"
+    source = LISTS.replace("self.biases", "self.shifts").replace("def forward", named)
+    write(folder, source)
+    assert "weights[k] and biases[k]" in load("py:homework:MLP").versions["adapted"]
 
 
 def test_parameters_in_two_places(folder: Path) -> None:
@@ -222,7 +230,10 @@ def test_a_network_that_raises(folder: Path, change: tuple[str, str], received: 
         "py:homework:MLP must make a network of layers 2, 3, 4 and run forward and backward on 5 "
         f"samples; got {received}"
     )
-    assert "; declare hidden_activations, output_activations and losses as it has them, or" in text
+    assert (
+        "; correct that, or declare, in the class, the hidden_activations and losses that " in text
+    )
+    assert "probabilities = True if forward returns softmax" in text
 
 
 @pytest.mark.parametrize("method", ["forward", "backward"])
@@ -237,3 +248,43 @@ def test_a_factory_of_something_else(folder: Path) -> None:
     """It is asked for one object first."""
     text = refused(folder, FACTORY, "make", ("return Sequential(layers[:-1])", "return layers"))
     assert "must make objects with the methods forward and backward; got list with append," in text
+
+
+# What a class declares, line by line, and what the next message tells to write.
+SOFTMAX = 'output_activations = "identity", and probabilities = True if forward returns softmax or '
+
+
+@pytest.mark.parametrize(
+    ("lines", "remedy"),
+    [
+        ((), 'hidden_activations = "relu", or what its hidden layers have, or write'),
+        (('hidden_activations = "tanh"',), SOFTMAX),
+        (('hidden_activations = "tanh"', 'output_activations = "softmax"',
+          'losses = "cross_entropy"'), SOFTMAX),
+        (('hidden_activations = "tanh"', 'output_activations = "softmax"',
+          'losses = "cross_entropy", "binary_cross_entropy"'), SOFTMAX),
+        (('hidden_activations = "tanh"', 'output_activations = "identity"'),
+         "probabilities = True in the class if its loss is the cross-entropy of these"),
+        (('hidden_activations = "tanh"', "probabilities = True"),
+         'losses = "cross_entropy", or what its gradients are of'),
+        (('hidden_activations = "tanh"', "probabilities = 1"), SOFTMAX),
+    ],
+)  # fmt: skip
+def test_the_remedies_lead_to_the_right_declarations(
+    folder: Path, lines: tuple[str, ...], remedy: str
+) -> None:
+    """Softmax and then cross-entropy, as most courses have it, from no line to all four."""
+    source = COLUMNS
+    for line in ('hidden_activations = "tanh"', 'losses = "cross_entropy"', "probabilities = True"):
+        source = source.replace(f"        {line}\n", "")
+    declared = "".join(f"        {line}\n" for line in lines)
+    text = refused(folder, source, "Net", ("class Net:\n", f"class Net:\n{declared}"))
+    assert f"; write, in the class, {remedy}" in text or f"; write {remedy}" in text
+    assert len(text) <= 500
+
+
+def test_gradients_that_go_into_an_update_at_once(folder: Path) -> None:
+    """Where they must be kept is said."""
+    change = ("self.dW.insert(0, self.a[k].T @ delta)", "self.weights[k] -= self.a[k].T @ delta")
+    text = refused(folder, LISTS, "MLP", change)
+    assert "; keep each under such a name, before the parameters are updated, or write" in text

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,6 +16,7 @@ from safetensors.numpy import load_file, save_file
 from mlp_ref import ACTIVATIONS, IDENTITY, MLP, RELU, SOFTMAX, TANH, Layer, Params
 from mlp_ref.activations import Elementwise
 from mlp_ref.checks import InputError
+from mlp_ref.cli import main
 from mlp_ref.storage import load, save
 from mlp_ref.tensors import write_tensors
 
@@ -259,3 +262,18 @@ def test_an_empty_file_of_tensors_is_an_error(path: Path) -> None:
     none = f"'{path}' must hold at least one layer; got no tensor; save the model again"
     damaged = f"'{path}' must be a whole safetensors file; got '"
     assert message(load, path, ()).startswith((none, damaged))
+
+
+def test_without_safetensors_the_error_says_what_to_install(
+    path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """In one line, and only where a model is stored or read."""
+    save(path, MODEL, params())
+    monkeypatch.setitem(sys.modules, "safetensors", None)
+    said = "model files need safetensors; got no module safetensors; pip install safetensors"
+    assert message(save, path, MODEL, params()) == said
+    assert message(load, path) == said
+    assert main(["predict", str(path), "digits"]) == 2
+    assert capsys.readouterr().err == f"mlp-ref: error: {said}\n"
+    program = "import sys; sys.modules['safetensors'] = None; import mlp_ref.cli"
+    subprocess.run([sys.executable, "-c", program], check=True)

@@ -151,6 +151,51 @@ def test_a_program_that_does_not_start_is_said_at_once(start: Start, body: str, 
     assert str(caught.value).isprintable()
 
 
+# Buffered, as standard output is where it is no terminal.
+UNFLUSHED = """
+line()
+print(json.dumps({"protocol": 1, "operations": ["dense"], "arithmetics": ["float32"]}))
+line()
+"""
+
+
+def test_a_start_reply_that_is_not_flushed_is_remarked_on_and_named(
+    start: Start, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Soon one line on standard error, while the limit stays; the error then names flushing."""
+    monkeypatch.setattr("mlp_ref.gate.transports.child._PATIENCE", 0.2)
+    with pytest.raises(InputError, match=r"within 0.6 s; is its output flushed .*fflush\(stdout"):
+        start(UNFLUSHED, within=PATIENCE)
+    assert capsys.readouterr().err == (
+        "mlp-ref: waiting for the start reply of cmd:program; does it flush its output? (for 0.6 s "
+        "at most)\n"
+    )
+
+
+def test_a_slow_start_is_remarked_on_once(
+    start: Start, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It may still answer; the starts after it, and slow answers, are not remarked on."""
+    monkeypatch.setattr("mlp_ref.gate.transports.child._PATIENCE", 0.1)
+    child = start("time.sleep(0.4); describe(); ask(); time.sleep(0.2); sys.exit(3)")
+    assert [child.ask(question()).kind for _ in range(2)] == 2 * [Kind.ERROR]
+    assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_a_worker_of_ours_is_never_told_to_flush(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It does; what it is asked for takes long, at the start and in an answer."""
+    monkeypatch.setattr("mlp_ref.gate.transports.child._OURS", 0.1)
+    command = program(tmp_path, "time.sleep(0.3); describe(); time.sleep(60)")
+    with Child(command, "py:mine:run", timeout=0.2, start=10, ours=True) as child:
+        reason = child.ask(question()).reason
+    assert (
+        capsys.readouterr().err == "mlp-ref: waiting for py:mine:run to start (for 10 s at most)\n"
+    )
+    assert reason.endswith("did not answer within 0.2 s; give it more time with --timeout")
+
+
 @pytest.mark.parametrize("argv", [["./no-such-program"], ["/"], ["a\0b"], []])
 def test_a_command_that_is_no_program_is_said(argv: list[str]) -> None:
     """With what the system says."""

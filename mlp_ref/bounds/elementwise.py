@@ -42,9 +42,12 @@ def slope_error(A: Arithmetic, f: Elementwise, z: Bounded, a: Bounded) -> Array:
 
 
 def _as_read(A: Arithmetic, z: Bounded) -> Bounded:
-    """z as an operation sees it: what is below the smallest normal number may be read as 0."""
+    """z as an operation sees it: what is below the smallest normal number may be read as 0.
+
+    A narrow tensor has a smallest normal number of its own, which counts where it is larger.
+    """
     size = np.abs(z.value)
-    flushed = np.where(size < A.tiny, size, 0)
+    flushed = np.where(size < max(A.tiny, A.tiny_store), size, 0)
     return Bounded(z.value, z.radius, np.maximum(z.bound, flushed))
 
 

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
 
 from mlp_ref.arithmetic import ARITHMETICS
 from mlp_ref.checks import fail, lookup
@@ -12,7 +15,10 @@ from mlp_ref.corpus.records import OPERATIONS
 from mlp_ref.gate.cases import CASE_ARITHMETICS, build_cases, choose_cases
 from mlp_ref.gate.transports.files import write_questions
 
-__all__ = ["add_arguments", "run"]
+__all__ = ["CONTRACT", "add_arguments", "contract", "run"]
+
+# what a program in another language needs: as in the wheel, and as in a checkout
+CONTRACT = ("PROTOCOL.md", "README.md", "mlp_ref.h", "messages.schema.json")
 
 DESCRIPTION = """\
 Write the questions of the gate into a folder, for a machine without a connection: as JSON lines,
@@ -22,12 +28,38 @@ and as tokens for programs without a JSON parser. There let the program answer,
 
 bring answers.jsonl (or answers.txt) back into the folder, and judge them:
 
-  mlp-ref verify files:FOLDER"""
+  mlp-ref verify files:FOLDER
+
+How questions and answers are written stands in PROTOCOL.md; --protocol prints where it is."""
+
+
+def contract() -> list[Path]:
+    """The files of `CONTRACT`: inside an installed package, or beside it in a checkout."""
+    package = Path(__file__).parents[1]
+    folder = package.parent / "conformance"
+    if (package / "contract").is_dir():
+        return [package / "contract" / name for name in CONTRACT]
+    return [folder / ("schema" if name.endswith(".json") else "") / name for name in CONTRACT]
+
+
+class _Protocol(argparse.Action):
+    """Print where the contract is, and stop, as --version does."""
+
+    def __call__(
+        self, parser: argparse.ArgumentParser, namespace: argparse.Namespace,
+        values: str | Sequence[Any] | None, option_string: str | None = None,
+    ) -> None:  # fmt: skip
+        sys.stdout.writelines(f"{path}\n" for path in contract())
+        parser.exit()
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of ``questions``."""
     parser.add_argument("folder", metavar="FOLDER", help="folder to write, without answers in it")
+    parser.add_argument(
+        "--protocol", action=_Protocol, nargs=0,
+        help=f"print where {', '.join(CONTRACT)} are, and stop",
+    )  # fmt: skip
     parser.add_argument(
         "--operation", action="append", metavar="NAME",
         help=f"ask this operation only; may be repeated: {', '.join(OPERATIONS)}",

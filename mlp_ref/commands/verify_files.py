@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import shlex
 import sys
+from hashlib import sha256
 from itertools import combinations
 from pathlib import Path
 
@@ -11,7 +13,7 @@ from mlp_ref.checks import fail
 from mlp_ref.corpus import Corpus
 from mlp_ref.files import partial_path, quote, require_other, require_writable
 
-__all__ = ["require_outputs"]
+__all__ = ["digest_of", "require_outputs"]
 
 _WRITTEN = ("jsonl", "junit", "html", "markdown")
 
@@ -39,11 +41,29 @@ def require_outputs(args: argparse.Namespace, corpus: Corpus) -> None:
             fail(f"{one} and {other} must be two files", quote(path), "choose another name")
 
 
+def digest_of(subject: str) -> str | None:
+    """SHA-256 over the files that a subject's name tells of; None if there are none.
+
+    They are the module, or all of its package; the library; what a command line names; the answers
+    in a folder. What those load or import is not among them.
+    """
+    found = _sources(subject)
+    if subject.startswith("py:"):
+        found = found[:1]  # the first on the path is the one that is imported
+        if found and found[0].name == "__init__.py":
+            found = sorted(found[0].parent.rglob("*.py"))
+    digests = [sha256(path.read_bytes()).hexdigest() for path in found if path.is_file()]
+    return sha256(" ".join(digests).encode()).hexdigest() if digests else None
+
+
 def _sources(subject: str) -> list[Path]:
     """The files that a subject consists of, as far as its name tells."""
     kind, _, rest = subject.partition(":")
+    if kind == "files":
+        return sorted(Path(rest).glob("answers.*"))
     if kind != "py":
-        return [path for path in map(Path, rest.split()) if path.is_file()]
+        words = shlex.split(rest) if kind == "cmd" else [rest]
+        return [path for path in map(Path, words) if path.is_file()]
     module = Path(*rest.partition(":")[0].split("."))
     return [
         path

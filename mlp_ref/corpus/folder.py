@@ -27,6 +27,9 @@ __all__ = [
 ]  # fmt: skip
 
 MANIFEST, LICENCE = "MANIFEST.json", "CC0-1.0"
+_LISTED = 4  # files in a message
+_AGAIN = "fetch the corpus again, or install mlp-ref"
+_OTHER = "name one that mlp-ref certify wrote, or none for the corpus that mlp-ref brings"
 
 
 class CorpusError(InputError):
@@ -77,11 +80,12 @@ def find() -> Path:
 def load(operation: str | None = None, folder: PathName | None = None) -> Corpus:
     """Read the corpus, or the cases of one operation, after every digest has been checked.
 
-    Raises `CorpusError` if a file is missing, damaged, edited or not listed in the manifest.
+    Raises `CorpusError` if ``folder`` is none of a corpus, or a file is missing, damaged, edited or
+    not listed in the manifest.
     """
     if operation is not None:
         lookup("operation", operation, dict.fromkeys(OPERATIONS))
-    path = find() if folder is None else Path(folder)
+    path = find() if folder is None else _of_corpus(Path(folder))
     raw = _read(path / MANIFEST)
     manifest = _manifest(path, raw)
     contents = {entry["name"]: _checked(path, entry) for entry in manifest["files"]}
@@ -90,6 +94,40 @@ def load(operation: str | None = None, folder: PathName | None = None) -> Corpus
         if operation in (None, entry["operation"]):
             records += _records(path / entry["name"], contents[entry["name"]], entry, manifest)
     return Corpus(manifest["corpus"], sha256(raw).hexdigest(), tuple(records), path)
+
+
+def _of_corpus(path: Path) -> Path:
+    """A folder that someone named, which must have a manifest: else say what is there instead."""
+    try:
+        if (path / MANIFEST).is_file():
+            return path
+        found, remedy = _contents(path)
+    except (OSError, ValueError) as error:  # ValueError: a zero byte in the name
+        found, remedy = repr(getattr(error, "strerror", None) or str(error)), _OTHER
+    raise CorpusError(
+        f"{quote(path)} must be the folder of a corpus, with {MANIFEST} and the files that it "
+        f"lists; got {found}; {remedy}"
+    )
+
+
+def _contents(path: Path) -> tuple[str, str]:
+    """What is in place of the folder of a corpus, and the remedy, such as one nearby."""
+    if not path.exists():
+        return "nothing of that name", _OTHER
+    if not path.is_dir():
+        return "a file", _meant(path.parent) or _OTHER
+    names = sorted(file.name for file in path.iterdir())
+    if not names:
+        return "an empty folder", _OTHER
+    near = next(filter(None, (_meant(path / name) for name in names)), "")
+    parts = {*names} & {_name(operation) for operation in OPERATIONS}
+    more = f" and {len(names) - _LISTED:,} more" if len(names) > _LISTED else ""
+    shown = ", ".join(repr(name)[1:-1] for name in names[:_LISTED])
+    return f"a folder with {shown}{more}", near or (_AGAIN if parts else _OTHER)
+
+
+def _meant(path: Path) -> str:
+    return f"did you mean {quote(path)}?" if (path / MANIFEST).is_file() else ""
 
 
 def write(
@@ -141,9 +179,7 @@ def _entry(name: str, operation: str, records: list[Record], blob: bytes) -> dic
 
 
 def _refuse(path: Path, invariant: str, received: object) -> NoReturn:
-    raise CorpusError(
-        f"{quote(path)} {invariant}; got {received}; fetch the corpus again, or install mlp-ref"
-    )
+    raise CorpusError(f"{quote(path)} {invariant}; got {received}; {_AGAIN}")
 
 
 def _read(path: Path) -> bytes:

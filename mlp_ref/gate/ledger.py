@@ -23,7 +23,7 @@ from mlp_ref.files import PathName, quote, require_file
 from mlp_ref.gate.cases import REJECTION
 from mlp_ref.gate.expectations import Expectation
 
-__all__ = ["expectations_of", "known_expectations", "read_ledger"]
+__all__ = ["expectations_of", "known_expectations", "passed_over", "read_ledger"]
 
 _FORMAT = 1
 _TEXTS = ("id", "versions", "evidence", "why")
@@ -47,6 +47,20 @@ def expectations_of(subject: str, own: PathName | None = None) -> tuple[Expectat
     for name in {known.id for known in ours} & {known.id for known in more}:
         _refuse(quote(own or ""), "must use ids of its own", name)
     return tuple(known for known in (*ours, *more) if known.concerns(subject))
+
+
+def passed_over(subject: str, own: PathName) -> str:
+    """Which entries of a ledger of the user's do not concern a subject, or an empty string.
+
+    Raises `InputError` if it is no ledger.
+    """
+    entries = read_ledger(own)
+    others = [known for known in entries if not known.concerns(subject)]
+    names = sorted({name for known in others for name in known.subjects})
+    if not others:
+        return ""
+    count = f"{len(others)} of {len(entries)} entries {'is' if len(others) == 1 else 'are'}"
+    return f"{quote(own)}: {count} for other subjects: {', '.join(names)}"
 
 
 def read_ledger(path: PathName) -> tuple[Expectation, ...]:

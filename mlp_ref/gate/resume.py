@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from mlp_ref.checks import InputError, fail
 from mlp_ref.files import quote
@@ -51,11 +51,22 @@ def finished(
     return reports
 
 
+def _require_code(path: Path, ours: Mapping[str, Any], theirs: Mapping[str, Any]) -> None:
+    """What was judged before may not hold for a subject that was changed since."""
+    if ours.get("subject_sha256") != theirs["subject_sha256"]:
+        fail(
+            f"{quote(path)} must be of {ours['subject']} as it is now",
+            "a report of other files, which were changed since", _REMEDY,
+        )  # fmt: skip
+
+
 def _refuse(path: Path, first: str, header: str) -> NoReturn:
     """Say in what the runs differ."""
     ours, theirs = json.loads(header), {}
     with suppress(ValueError, TypeError, RecursionError):
         theirs = dict(json.loads(first))
+    if "subject_sha256" in theirs and ours.get("subject") == theirs.get("subject"):
+        _require_code(path, ours, theirs)
     differ = [key for key in ours if key in theirs and theirs[key] != ours[key]]
     if not differ:
         fail(f"{quote(path)} must begin with the header of a run", "another line", _REMEDY)

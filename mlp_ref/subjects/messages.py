@@ -55,7 +55,8 @@ _NAME = re.compile("[A-Za-z][A-Za-z0-9_]{0,39}")
 _REASONS = {Kind.SKIP, Kind.REJECT, Kind.ERROR}
 _DECLARED = ("operations", "arithmetics", "checks", "conventions")
 _VERSIONS, _TEXT = 100, 200
-_REMEDY = "see conformance/PROTOCOL.md"
+_REFUSAL = 1000  # characters of why a subject cannot start: a remedy stands at the end
+_REMEDY = "see PROTOCOL.md, of which mlp-ref questions --protocol knows the place"
 
 
 class Command(NamedTuple):
@@ -108,7 +109,7 @@ def parse_description(line: bytes, name: str) -> Subject:
         require_keys(x, "a description with an error", {"protocol", "error"})
         _require_version(x["protocol"], "the subject must speak")
         _require_text(x["error"], "error")
-        raise InputError(one_line(x["error"]))
+        raise InputError(one_line(x["error"], _REFUSAL))
     require_keys(
         x, "a description", {"protocol", "operations", "arithmetics"},
         {"name", "versions", "checks", "conventions"},
@@ -190,7 +191,7 @@ def description_line(subject: Subject) -> bytes:
 
 def refusal_line(reason: str) -> bytes:
     """The answer to start of a subject that cannot start."""
-    return _line({"protocol": PROTOCOL, "error": one_line(reason)})
+    return _line({"protocol": PROTOCOL, "error": one_line(reason, _REFUSAL)})
 
 
 def reply_line(seq: str, reply: Reply) -> bytes:

@@ -30,7 +30,7 @@ _ALIGNMENT = 64
 _GUARD = 1024  # bytes on either side of every buffer that must stay as they are
 _PATTERN = 0xA5
 _MESSAGE = 1024
-_HEADER = "see conformance/mlp_ref.h"
+_HEADER = "see mlp_ref.h, of which mlp-ref questions --protocol knows the place"
 
 
 class SharedObjectError(RuntimeError):

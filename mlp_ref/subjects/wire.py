@@ -31,7 +31,7 @@ LARGEST = 1 << 24  # no tensor has as many entries
 _RANK = 8  # a wrong shape is for the judge to tell, not for the transport
 _TEXTS = {"nan": nan, "inf": inf, "-inf": -inf}
 _HEX = re.compile("[0-9a-f]*")
-_REMEDY = "see conformance/PROTOCOL.md"
+_REMEDY = "see PROTOCOL.md, of which mlp-ref questions --protocol knows the place"
 _REASON = 500
 
 

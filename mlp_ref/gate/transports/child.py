@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import os
 import secrets
+import sys
 import weakref
 from collections.abc import Sequence
+from math import inf
 from types import TracebackType
 from typing import NoReturn
 
 from mlp_ref.checks import InputError, fail
-from mlp_ref.gate.transports.pipes import Broken, Program
+from mlp_ref.gate.transports.pipes import FLUSH, Broken, Program
 from mlp_ref.subjects import Kind, Question, Reply, Subject
 from mlp_ref.subjects.messages import (
     STOP,
@@ -27,6 +29,8 @@ __all__ = ["Child"]
 _DESCRIPTION = 1 << 16  # bytes
 _STARTS = 3  # failed ones in a row, after which no other is tried
 _GOODBYE = 2.0  # seconds that a program has to end by itself
+_PATIENCE, _OURS = 5.0, 15.0  # seconds after which a start is remarked on; ours import libraries
+_LONGER = "give it more time with --timeout"
 
 
 class Child:
@@ -35,12 +39,13 @@ class Child:
     ``argv``      the program and its arguments
     ``name``      as the user typed it
     ``timeout``   seconds for an answer, ``start``: for the description
-    ``ours``      it is a worker of ours: why it cannot start is all that there is to say
+    ``ours``      it is a worker of ours, which flushes its output: why it cannot start is all that
+                  there is to say
     ``subject``   what it says about itself
 
     It is started at once, in a process group of its own, and again for the next question whenever
-    it has broken the protocol, crashed or taken too long. One thread at a time may ask; `abort` may
-    be called by any.
+    it has broken the protocol, crashed or taken too long. A first start that takes long is remarked
+    on, on standard error. One thread at a time may ask; `abort` may be called by any.
 
     Raises `InputError` if the program cannot be started or does not say what it is.
     """
@@ -103,13 +108,13 @@ class Child:
         """Start the program and let it say what it is, which must be what it said before."""
         self._failed_starts += 1
         try:
-            self._program = Program(self._argv)
+            self._program = Program(self._argv, _LONGER if self._ours else FLUSH)
         except (OSError, ValueError) as error:  # ValueError: a zero byte in the name
             self._why = f"{self.name} must be a program that can be started; got {error}"
             raise Broken(self._why) from None
         self._at_exit = weakref.finalize(self, _end, self._program)
         try:
-            line = self._exchange(start_line(), _DESCRIPTION, self._start_within)
+            line = self._exchange(start_line(), _DESCRIPTION, self._start_within, remark=True)
             try:
                 subject = parse_description(line, self.name)
             except InputError as error:
@@ -125,13 +130,25 @@ class Child:
         self._failed_starts = 0
         return subject
 
-    def _exchange(self, message: bytes, most: int, seconds: float) -> bytes:
+    def _exchange(self, message: bytes, most: int, seconds: float, remark: bool = False) -> bytes:
         if self._program is None or self._closed:
             self._give_up("the subject was closed")
+        patience = (_OURS if self._ours else _PATIENCE) if remark else inf
         try:
-            return self._program.exchange(message, most, seconds)
+            return self._program.exchange(
+                message, most, seconds, patience=patience, remark=self._remark
+            )
         except Broken as broken:
             self._give_up(str(broken))
+
+    def _remark(self) -> None:
+        """Say that it is waited for: a terminal would look dead."""
+        if self.subject is not None or sys.stderr is None:
+            return
+        what = f"waiting for {self.name} to start" if self._ours else (
+            f"waiting for the start reply of {self.name}; does it flush its output?"
+        )  # fmt: skip
+        sys.stderr.write(f"mlp-ref: {what} (for {self._start_within:g} s at most)\n")
 
     def _give_up(self, reason: str) -> NoReturn:
         words = self._kill()

@@ -9,14 +9,17 @@ import os
 import selectors
 import signal
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
+from math import inf
 from time import monotonic
 
 from mlp_ref.subjects.wire import one_line
 
-__all__ = ["Broken", "Program"]
+__all__ = ["FLUSH", "Broken", "Program"]
 
+# What a program of the user's that stays silent has most often forgotten.
+FLUSH = "is its output flushed after every line, as by fflush(stdout) or print(..., flush=True)?"
 _CHUNK = 1 << 18
 _LOOK = 0.05  # seconds after which a program that ended is noticed though its pipes are still open
 _KEPT = 4096  # bytes of standard error
@@ -31,10 +34,13 @@ class Broken(Exception):
 class Program:
     """A running program, in a process group of its own.
 
+    ``silent``  what may be the reason if it writes nothing
+
     Raises `OSError` if it cannot be started.
     """
 
-    def __init__(self, argv: Sequence[str]) -> None:
+    def __init__(self, argv: Sequence[str], silent: str = FLUSH) -> None:
+        self._silent = silent
         self._process = subprocess.Popen(
             argv, bufsize=0, start_new_session=True,
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
@@ -48,17 +54,26 @@ class Program:
             self._selector.register(end, selectors.EVENT_READ)
         self._got, self._words, self._line = bytearray(), bytearray(), False
 
-    def exchange(self, message: bytes, most: int, seconds: float) -> bytes:
+    def exchange(
+        self, message: bytes, most: int, seconds: float, *,
+        patience: float = inf, remark: Callable[[], object] = bool,
+    ) -> bytes:  # fmt: skip
         """Write a message and read the line that answers it, of at most so many bytes.
+
+        ``remark`` is called once, after ``patience`` seconds without an answer.
 
         Raises `Broken` if there is none in time, or something else instead.
         """
         self._require_silence()
-        deadline, left = monotonic() + seconds, memoryview(message)
+        begin, left = monotonic(), memoryview(message)
+        deadline = begin + seconds
         self._selector.register(self._stdin, selectors.EVENT_WRITE)
         try:
             while not self._line:
                 self._require_progress(most, deadline, seconds, len(left))
+                if monotonic() - begin > patience:
+                    patience = inf
+                    remark()
                 ended = self._process.poll() is not None
                 moved = False
                 for key, _ in self._selector.select(min(_LOOK, max(0, deadline - monotonic()))):
@@ -105,7 +120,7 @@ class Program:
             why = (
                 f"it has not read {left:,} bytes of the question" if left else
                 f"half a line is there, {_quoted(self._got)}" if self._got else
-                "is its output flushed after every line?"
+                self._silent
             )  # fmt: skip
             raise Broken(f"the subject did not answer within {seconds:g} s; {why}")
 

@@ -23,7 +23,7 @@ TOKENS = 1
 _DIGITS = WIRE_DIGITS["float64"]
 _LISTS = ("operations", "arithmetics", "checks", "conventions", "versions")
 _STARTS = ("answer", "skip", "reject", "error")
-_REMEDY = "see conformance/PROTOCOL.md"
+_REMEDY = "see PROTOCOL.md, of which mlp-ref questions --protocol knows the place"
 
 
 def header_line(count: int) -> str:

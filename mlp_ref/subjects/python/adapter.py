@@ -14,7 +14,14 @@ from mlp_ref.arithmetic import ARITHMETICS
 from mlp_ref.checks import InputError, describe, fail
 from mlp_ref.losses import LOSSES
 from mlp_ref.subjects.protocol import Question, Subject
-from mlp_ref.subjects.python.classes import ADAPTER, METHOD, Recipe, recipe, roles
+from mlp_ref.subjects.python.classes import (
+    ADAPTER,
+    METHOD,
+    SOFTMAX_LAST,
+    Recipe,
+    recipe,
+    roles,
+)
 from mlp_ref.subjects.python.manner import Layout, Manner, Returned, call, sort_out
 from mlp_ref.subjects.python.places import GRADIENTS, PARAMETERS, Place
 from mlp_ref.subjects.python.probe import (
@@ -73,7 +80,8 @@ def _first(spec: str, plan: Recipe, arithmetic: str) -> Manner:
     fail(
         f"{spec} must make a network of layers {', '.join(map(str, SIZES))} and run forward and "
         f"backward on {ROWS} samples", str(max(errors, key=lambda error: error.progress)),
-        f"declare hidden_activations, output_activations and losses as it has them, {ADAPTER}",
+        "correct that, or declare, in the class, the hidden_activations and losses that it has, "
+        f"{SOFTMAX_LAST}, {ADAPTER}",
     )  # fmt: skip
 
 
@@ -100,7 +108,8 @@ def _manner(spec: str, plan: Recipe, question: Question) -> Manner:
             fail(
                 f"the losses of {spec} must be declared, as its constructor is not told the loss",
                 "nothing" if len(plan.losses) == len(LOSSES) else describe(plan.losses),
-                f'write losses = "{plan.losses[0]}" in the class, {ADAPTER}',
+                f'write, in the class, losses = "{plan.losses[0]}", or what its gradients are of, '
+                f"{ADAPTER}",
             )  # fmt: skip
         manner = replace(manner, targets=_targets(spec, plan, manner, make, question))
     net, found = _backward(make(), manner, question)
@@ -145,7 +154,9 @@ def _gradients(spec: str, fresh: Any, net: Any, root: Any, layout: Layout) -> tu
             "place that can be told, such as the lists dW and db, or dW1, db1, dW2, db2, in the "
             "shapes of the parameters",
             "several that differ: " + "; ".join(str(place) for place, _, _ in found)
-            if found else seen(net), ADAPTER,
+            if found else seen(net),
+            "keep each under such a name, before the parameters are updated, "
+            f"{ADAPTER}",
         )  # fmt: skip
     return found[0][0], found[0][1]
 

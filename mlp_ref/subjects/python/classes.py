@@ -19,12 +19,24 @@ from mlp_ref.corpus.names import OUTPUTS
 from mlp_ref.losses import LOSSES
 from mlp_ref.subjects.protocol import Question
 
-__all__ = ["ADAPTER", "CONSTRUCTOR", "METHOD", "Recipe", "recipe", "roles"]
+__all__ = ["ADAPTER", "CONSTRUCTOR", "METHOD", "SOFTMAX_LAST", "Recipe", "recipe", "roles"]
 
 ADAPTER = (
     "or write a function run(*, weights, biases, x, target, activations, loss) that calls it and "
     "returns the tensors by name"
 )
+
+# What to write about the last layer, which most classes and their losses share.
+SOFTMAX_LAST = (
+    'output_activations = "identity", and probabilities = True if forward returns softmax or '
+    "sigmoid for a cross-entropy"
+)
+# what a class declares -> what a teacher may write
+_EXAMPLES: Mapping[str, str] = {
+    "hidden_activations": 'hidden_activations = "relu", or what its hidden layers have',
+    "output_activations": SOFTMAX_LAST,
+    "losses": 'losses = "cross_entropy", or what its gradients are of',
+}
 
 # role -> names of parameters that have it
 CONSTRUCTOR: Mapping[str, tuple[str, ...]] = {
@@ -53,6 +65,9 @@ METHOD: Mapping[str, tuple[str, ...]] = {
     ),
     "g": ("g", "grad", "grad_output", "grad_out", "dout", "d_out", "upstream"),
 }
+
+
+_LOGITS = ("cross_entropy", "binary_cross_entropy")
 
 
 def roles(
@@ -143,19 +158,23 @@ def recipe(spec: str, target: Callable[..., Any]) -> Recipe:
     probabilities = getattr(target, "probabilities", False)
     if not isinstance(probabilities, bool):
         fail(
-            f"probabilities of {spec} must be True or False", describe(probabilities), "declare it"
-        )
-    last = ("identity",) if probabilities else None
-    losses = ("cross_entropy", "binary_cross_entropy") if probabilities else tuple(LOSSES)
-    return Recipe(
-        target, taken,
-        _names(spec, target, "hidden_activations", tuple(ACTIVATIONS),
-               bool(has & {"activations", "hidden"})),
-        last or _names(spec, target, "output_activations", OUTPUTS,
-                       bool(has & {"activations", "last"})),
-        _names(spec, target, "losses", losses, True),
-        probabilities,
-    )  # fmt: skip
+            f"probabilities of {spec} must be True or False", describe(probabilities),
+            f"write, in the class, {SOFTMAX_LAST}",
+        )  # fmt: skip
+    losses = _LOGITS if probabilities else tuple(LOSSES)
+    told, told_last = bool(has & {"activations", "hidden"}), bool(has & {"activations", "last"})
+    hidden = _names(spec, target, "hidden_activations", tuple(ACTIVATIONS), told)
+    last: tuple[str, ...] = ("identity",)
+    if not probabilities:
+        last = _names(spec, target, "output_activations", OUTPUTS, told_last)
+    losses = _names(spec, target, "losses", losses, True)
+    if "identity" not in last and {*losses} <= {*_LOGITS}:
+        fail(
+            f"the output_activations of {spec} must be identity where the loss is "
+            f"{' or '.join(losses)}, which takes the last z",
+            " and ".join(last), f"write, in the class, {SOFTMAX_LAST}, {ADAPTER}",
+        )  # fmt: skip
+    return Recipe(target, taken, hidden, last, losses, probabilities)
 
 
 def _names(
@@ -174,6 +193,6 @@ def _names(
         fail(
             f"the {what} of {spec} must {rule} {', '.join(known)}",
             "nothing" if declared is None else describe(declared),
-            f'write {what} = "{known[0]}" in the class, {ADAPTER}',
+            f"write, in the class, {_EXAMPLES[what]}, {ADAPTER}",
         )  # fmt: skip
     return tuple(names)

@@ -3,15 +3,9 @@
 from __future__ import annotations
 
 import functools
-import importlib
 import inspect
-import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from importlib.util import find_spec
+from collections.abc import Callable
 from typing import Any
-
-import numpy as np
 
 from mlp_ref.checks import describe, fail
 from mlp_ref.corpus.records import OPERATIONS
@@ -19,6 +13,7 @@ from mlp_ref.subjects.networks import network_subject
 from mlp_ref.subjects.protocol import Subject
 from mlp_ref.subjects.python.adapter import class_subject
 from mlp_ref.subjects.python.classes import CONSTRUCTOR
+from mlp_ref.subjects.python.importing import attribute_of, import_user
 from mlp_ref.subjects.python.operations import (
     NETWORK,
     misfit,
@@ -49,7 +44,7 @@ def load(spec: str) -> Subject:
     if len(parts) != 3 or parts[0] != "py" or not all(parts):
         fail("a Python subject must read py:module:object", repr(spec), "such as py:homework:run")
     _, module_name, path = parts
-    target = _attribute(_import(module_name), module_name, path)
+    target = attribute_of(import_user(module_name), module_name, path)
     names = {"arithmetics": ("float32", "float64"), "checks": (), "conventions": ()}
     declared: dict[str, Any] = {
         what: getattr(target, what, default) for what, default in names.items()
@@ -105,46 +100,3 @@ def _function(spec: str, target: Any, arithmetics: tuple[str, ...], **declared: 
 def _takes_sizes(target: Any) -> bool:
     names = {*inspect.signature(target).parameters}
     return bool(names & {*CONSTRUCTOR["sizes"], *CONSTRUCTOR["inputs"]})
-
-
-def _attribute(module: Any, module_name: str, path: str) -> Any:
-    target = module
-    for name in path.split("."):
-        inner = f"{getattr(target, '__name__', '')}.{name}"
-        if hasattr(target, "__path__") and not hasattr(target, name) and find_spec(inner):
-            _import(inner)
-        if not hasattr(target, name):
-            fail(
-                f"module {module_name!r} must have an object {path!r}", "no such name",
-                f"check the spelling; {getattr(target, '__file__', None) or target!r} was imported",
-            )  # fmt: skip
-        target = getattr(target, name)
-    return target
-
-
-def _import(name: str) -> Any:
-    """Import a module as ``python -m`` would: the current directory comes first."""
-    try:
-        with _current_directory_first(), np.errstate():  # what it sets ends with the import
-            return importlib.import_module(name)
-    except KeyboardInterrupt:
-        raise
-    except BaseException as error:  # pytest's outcomes are no Exception
-        text = " ".join(str(error).split())
-        fail(
-            f"module {name!r} must be importable", f"{type(error).__name__}: {text}",
-            "name a module, not a file, and run from its folder or set PYTHONPATH",
-        )  # fmt: skip
-
-
-@contextmanager
-def _current_directory_first() -> Iterator[None]:
-    """With "" ahead of everything else; "" stays last, for what a module imports when it runs."""
-    sys.path.insert(0, "")
-    importlib.invalidate_caches()
-    try:
-        yield
-    finally:
-        sys.path.remove("")
-        if "" not in sys.path:
-            sys.path.append("")

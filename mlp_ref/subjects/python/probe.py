@@ -118,7 +118,8 @@ def parameters_of(spec: str, net: Any) -> tuple[Place, Layout]:
         fail(
             f"an object of {spec} must keep the weights and biases of layers "
             f"{', '.join(map(str, SIZES))} in one place that can be told, such as the lists "
-            "weights and biases, or W1, b1, W2, b2", several if found else seen(net), ADAPTER,
+            "weights and biases, or W1, b1, W2, b2", several if found else seen(net),
+            f"rename them, or add a property of such a name, {ADAPTER}",
         )  # fmt: skip
     return next(iter(found.items()))
 
@@ -154,7 +155,8 @@ def orientation(spec: str, make: Make, place: Place, layout: Layout, question: Q
         raise raised[0]
     fail(
         f"forward of {spec} must return an array ({ROWS}, {SIZES[-1]}) for x ({ROWS}, "
-        f"{SIZES[0]}), or both transposed", "; ".join((*got, *map(str, raised))), ADAPTER,
+        f"{SIZES[0]}), or both transposed", "; ".join((*got, *map(str, raised))),
+        f"return the output alone, {ADAPTER}",
     )  # fmt: skip
 
 
@@ -177,7 +179,7 @@ def require_sensible(
         fail(
             f"forward of {spec} must use the arrays that are put into {place}, and nothing random",
             "the same output for others" if same else "other outputs for the same",
-            f"use them there, {ADAPTER}",
+            f"use them there, without dropout or noise, {ADAPTER}",
         )  # fmt: skip
     large = output(b1=b1 + 16)
     last = question.parameters["activations"][-1]
@@ -185,6 +187,6 @@ def require_sensible(
         fail(
             f"forward of {spec} must return the last z, as its last layer is asked to be identity",
             "numbers between 0 and 1 only, as of softmax or sigmoid",
-            "write probabilities = True in the class if its loss is that of probabilities, or "
-            "output_activations with the name of the function",
+            "write probabilities = True in the class if its loss is the cross-entropy of these "
+            "probabilities, or output_activations with the name of the function",
         )  # fmt: skip
