@@ -141,6 +141,7 @@ def test_the_summary_has_the_counts_and_the_exit_status() -> None:
         "expected_failures": 1,
         "stale": {"known": [f"{CASE.id} dW0"]},
         "unknown": {"known": ["no-case g"]},
+        "diagnoses": [],
         "status": 1,
     }
 

@@ -104,7 +104,7 @@ CHANGED = [
     (0, {"shard": "1/3"}, "line 1 must have a list of counts as 'shard'; got str '1/3'"),
     (0, {"arithmetics": ["float65"]}, "line 1 must name arithmetics, float64, float32, tf32"),
     (0, {"versions": {"mine": 1}}, "must have a mapping to texts as 'versions'; got a dict"),
-    (0, {"x": [[[[]]]]}, "line 1 must hold lists and mappings 3 deep at most; got more"),
+    (0, {"x": [[[[[]]]]]}, "line 1 must hold lists and mappings 4 deep at most; got more"),
     (1, {"kind": "header"}, "line 2 must be a result or a summary; got str 'header'"),
     (1, {"kind": "other"}, "line 2 must be a result or a summary; got str 'other'"),
     (1, {"case": "mlp/mine"}, "line 2 must be of a case in float32 or float64; got str 'mlp/mi"),
@@ -236,7 +236,7 @@ def test_more_cases_than_announced_are_refused_without_a_summary() -> None:
         (b'{"kind": 1, "kind": 2}', "must be JSON; got 'a key occurs twice'"),
         (b'{"kind": ' + b"[" * 100_000, "must be JSON; got "),
         (b'{"kind": ' + b"9" * 10_000 + b"}", "must be JSON; got "),
-        (b'{"a": ' + b"[" * 500 + b"]" * 500 + b"}", "must hold lists and mappings 3 deep at most"),
+        (b'{"a": ' + b"[" * 500 + b"]" * 500 + b"}", "must hold lists and mappings 4 deep at most"),
     ],
 )
 def test_what_is_no_json_object_is_refused(line: bytes, text: str) -> None:

@@ -20,12 +20,12 @@ Answer = dict[str, Any]
 Run = Callable[[str, Mapping[str, Any], Mapping[str, Any]], Answer]
 
 CASES = [case for case in build_cases() if not case.rejects]
-AS_TF32 = "It holds as tf32, not as float32: are TF32 matrix products enabled?"
+AS_TF32 = "It would pass as tf32, not as float32: are TF32 matrix products enabled?"
 AS_BFLOAT16 = (
-    "It holds as bfloat16, not as float32: look for what is rounded to bfloat16, or as coarse."
+    "It would pass as bfloat16, not as float32: is something rounded to bfloat16, or as coarse?"
 )
 AS_FLOAT32 = (
-    "It holds as float32, not as float64: look for what is computed in float32, or made for it."
+    "It would pass as float32, not as float64: is something computed in float32, or made for it?"
 )
 
 

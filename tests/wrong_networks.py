@@ -103,7 +103,7 @@ def names_a_cause(hint: str) -> bool:
 
 
 # which weaker arithmetic it holds in is what the numbers are
-_WEAKER = re.compile(r"It holds as \w+, not as \w+: [^.?]+[.?]")
+_WEAKER = re.compile(r"It would pass as \w+, not as \w+: [^.?]+[.?]")
 _CAUSES = re.compile(
     r"times the reference: |\bholds\b|\btransposed: |single precision|"
     r"overflows|rounded probability|memory"

@@ -6,10 +6,12 @@ import argparse
 import json
 import sys
 from collections.abc import Iterator, Sequence
+from itertools import chain
 from typing import Any
 
 from mlp_ref.checks import fail
 from mlp_ref.files import atomic_path, quote, require_other, require_writable
+from mlp_ref.gate.findings import diagnoses_of, each_once
 from mlp_ref.gate.judge import Verdict
 from mlp_ref.gate.report_jsonl import summary_line
 from mlp_ref.gate.results import Header, Line, Report, read_report, summarize
@@ -26,7 +28,8 @@ and corpus.
 exit status: that of the whole, 0 conforms, 1 does not, 3 fewer cases judged than --require, 5 stale
 expectation; 2 usage, or shards that do not make up a whole"""
 
-_MACHINES = ("python", "numpy", "machine")  # may differ from shard to shard
+# May differ from shard to shard: each machine builds its own library.
+_MACHINES = ("python", "numpy", "machine", "subject_sha256")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -149,7 +152,10 @@ def _summary(shards: Sequence[Report], cases: dict[str, list[Line]], require: in
             name = f"{line.case} {line.result.tensor}"
             for known in known_of.get(name, ()):
                 stale.setdefault(known, []).append(name)
-    return summarize(cases, require, unknown, stale)
+    summary = summarize(cases, require, unknown, stale)
+    each = [diagnoses_of((report.summary or {}).get("diagnoses", ())) for report in shards]
+    summary.diagnoses = each_once(chain.from_iterable(each))
+    return summary
 
 
 def _verdict(header: Header, summary: Summary) -> Iterator[str]:

@@ -12,7 +12,7 @@ from fnmatch import fnmatchcase
 from mlp_ref.arithmetic import ARITHMETICS, FLOAT32, Arithmetic
 from mlp_ref.checks import fail, lookup
 from mlp_ref.commands.terminal import output, progress
-from mlp_ref.commands.verify_files import require_outputs
+from mlp_ref.commands.verify_files import digest_of, require_outputs
 from mlp_ref.corpus import Corpus, load
 from mlp_ref.corpus.records import OPERATIONS
 from mlp_ref.files import append_text, atomic_path, growing_file, partial_path, quote
@@ -20,7 +20,8 @@ from mlp_ref.gate import report_html, report_junit, report_markdown
 from mlp_ref.gate.cases import CASE_ARITHMETICS, Case, build_cases
 from mlp_ref.gate.expectations import Expectation
 from mlp_ref.gate.jobs import run_side_by_side
-from mlp_ref.gate.ledger import expectations_of
+from mlp_ref.gate.judge import Verdict
+from mlp_ref.gate.ledger import expectations_of, passed_over
 from mlp_ref.gate.report_jsonl import header_line, result_lines, summary_line
 from mlp_ref.gate.results import report_of
 from mlp_ref.gate.resume import finished
@@ -114,12 +115,14 @@ def run(args: argparse.Namespace) -> int:
 
         require_outputs(args, corpus)
         expectations = expectations_of(subject.name, args.expect)
+        if args.expect and (others := passed_over(subject.name, args.expect)):
+            sys.stderr.write(f"mlp-ref: {others}\n")
         # Expectations are about our own corpus; another need not have the cases that they name.
         unknown = {} if args.vectors else _unknown(expectations, corpus)
         summary = Summary(args.require, expectations, unknown)
         header = header_line(
             subject, corpus, tuple(a.name for a in arithmetics), len(cases),
-            only=args.only, shard=shard, total=len(chosen),
+            only=args.only, shard=shard, total=len(chosen), digest=digest_of(args.subject),
         )  # fmt: skip
         reports = _run(args, sessions, cases, header, summary)
     tally = Tally()
@@ -170,6 +173,10 @@ def _run(
                 advance(report.case.id)
         for report in reports:
             summary.add(report)
+        if summary.cases[Verdict.FAIL]:
+            from mlp_ref.gate.diagnosis import diagnose  # with the whole catalogue
+
+            summary.diagnoses = diagnose(reports)
         write(summary_line(summary))
     return reports
 

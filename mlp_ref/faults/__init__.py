@@ -19,13 +19,15 @@ from mlp_ref.faults.optimizers import OPTIMIZERS
 from mlp_ref.faults.parts import RIGHT, Parts, operations_of
 from mlp_ref.faults.precision import PRECISION
 from mlp_ref.faults.reductions import REDUCTION_FAULTS
+from mlp_ref.faults.relatives import RELATIVES
 from mlp_ref.faults.slopes import SLOPES
 from mlp_ref.faults.softmax import SOFTMAX_FAULTS
 from mlp_ref.faults.variants import VARIANTS as _VARIANTS
 from mlp_ref.faults.walkthrough import WALKTHROUGH, WALKTHROUGH_MISTAKES
 
 __all__ = [
-    "FAULTS", "RIGHT", "VARIANTS", "WALKTHROUGH_MISTAKES", "Fault", "Parts", "operations_of",
+    "FAULTS", "RELATIVES", "RIGHT", "VARIANTS", "WALKTHROUGH_MISTAKES", "Fault", "Parts",
+    "operations_of",
 ]  # fmt: skip
 
 FAULTS: Mapping[str, Fault] = MappingProxyType(

@@ -17,7 +17,7 @@ from mlp_ref.faults.making import for_functions
 from mlp_ref.faults.parts import Parts
 from mlp_ref.special import above_minus_inf, gelu_tanh_argument, logistic, logistic_slope
 
-__all__ = ["ACTIVATIONS", "through_nan"]
+__all__ = ["ACTIVATIONS", "clamped_sigmoid", "leaky", "through_nan"]
 
 FAMILY = "activation"
 SQRT_HALF_PI = math.sqrt(math.pi / 2)
@@ -38,11 +38,19 @@ def through_nan(x: Array, slope: Array) -> Array:
     return np.asarray(np.where(np.isnan(x), x, slope).astype(x.dtype))
 
 
-def _leaky(alpha: float) -> Parts:
+def leaky(alpha: float) -> Parts:
     """x for x > 0, alpha x otherwise, and the derivative that goes with it."""
     return for_functions(
         {"leaky_relu": lambda x: np.where(x > 0, x, alpha * x)},
         {"leaky_relu": lambda x, y: through_nan(x, np.where(x > 0, 1, alpha))},
+    )
+
+
+def clamped_sigmoid(c: float, *, slope: bool = False) -> Parts:
+    """s(clip(x, -c, c)), and the slope y (1 - y) of that or the right one."""
+    return for_functions(
+        {"sigmoid": lambda x: logistic(np.clip(x, -c, c))},
+        {"sigmoid": lambda x, y: y * logistic(-np.clip(x, -c, c))} if slope else {},
     )
 
 
@@ -151,7 +159,7 @@ ACTIVATIONS: tuple[Fault, ...] = (
         "s(clip(x, -30, 30)) in place of s(x)",
         "The clamp keeps exp from overflowing, and cuts the tails off, too.",
         "Write exp(-abs(x)) and divide by 1 + exp(-abs(x)).",
-        for_functions({"sigmoid": lambda x: logistic(np.clip(x, -30, 30))}),
+        clamped_sigmoid(30),
     ),
     Fault(
         "activation-sigmoid-by-tanh", FAMILY,
@@ -224,7 +232,7 @@ ACTIVATIONS: tuple[Fault, ...] = (
         "0.1 x in place of 0.01 x, for x < 0",
         "A zero is lost on the way from a paper or a configuration.",
         "State the slope where the layer is made: negative_slope=0.01.",
-        _leaky(0.1),
+        leaky(0.1),
     ),
     Fault(
         "activation-leaky-alpha-default", FAMILY,
@@ -232,7 +240,7 @@ ACTIVATIONS: tuple[Fault, ...] = (
         "0.2 x in place of 0.01 x, for x < 0",
         "The default slope is 0.01, 0.2 or 0.3, depending on the library.",
         "State the slope where the layer is made: negative_slope=0.01.",
-        _leaky(0.2),
+        leaky(0.2),
         "https://www.tensorflow.org/api_docs/python/tf/nn/leaky_relu",
     ),
     Fault(

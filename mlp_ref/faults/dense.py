@@ -12,7 +12,7 @@ from mlp_ref.faults.fault import Fault
 from mlp_ref.faults.making import after_answer, after_inputs
 from mlp_ref.faults.parts import RIGHT, Answer, Inputs, Parts
 
-__all__ = ["DENSE"]
+__all__ = ["DENSE", "whole_tiles"]
 
 FAMILY = "dense"
 
@@ -33,10 +33,14 @@ def _row_bias(x: Array, W: Array, b: Array) -> Array:
     return np.asarray(z + (b[:, None] if z.shape[0] == z.shape[1] else b))
 
 
-def _whole_tiles(x: Array, W: Array, b: Array) -> Array:
-    """x W + b over the first 4 * (n_in // 4) inputs, if there are 4."""
-    k = max(x.shape[1] // 4 * 4, 4)
-    return np.asarray(x[:, :k] @ W[:k] + b)
+def whole_tiles(size: int) -> Parts:
+    """x W + b over the inputs in whole tiles, if there is one."""
+
+    def affine(x: Array, W: Array, b: Array) -> Array:
+        k = max(x.shape[1] // size * size, size)
+        return np.asarray(x[:, :k] @ W[:k] + b)
+
+    return RIGHT._replace(affine=affine)
 
 
 def _last_column(change: Callable[[Array], Array]) -> Callable[..., Array]:
@@ -184,7 +188,7 @@ DENSE: tuple[Fault, ...] = (
         "the sum over k < 4 (n_in // 4) in place of k < n_in",
         "A kernel works on whole tiles, and its tests on sizes that are powers of two.",
         "Handle the remainder after the last whole tile.",
-        RIGHT._replace(affine=_whole_tiles),
+        whole_tiles(4),
     ),
     Fault(
         "dense-last-sample", FAMILY,

@@ -9,11 +9,18 @@ import numpy as np
 
 from mlp_ref.arithmetic import Array
 from mlp_ref.faults.fault import Fault
-from mlp_ref.faults.making import for_losses, one_hot, terms_of, weighted, with_targets
+from mlp_ref.faults.making import (
+    Based,
+    for_losses,
+    one_hot,
+    terms_of,
+    weighted,
+    with_targets,
+)
 from mlp_ref.faults.parts import RIGHT, Parts
 from mlp_ref.softmax import LOG_SOFTMAX, SOFTMAX
 
-__all__ = ["CROSS_ENTROPY_FAULTS", "log_of_softmax"]
+__all__ = ["CROSS_ENTROPY_FAULTS", "eps_gradient", "log_of_softmax", "of_probabilities", "smoothed"]
 
 NAME = "cross_entropy"
 _EPS = 1e-8
@@ -29,12 +36,23 @@ def _cross_entropy(
     return for_losses(values, grads)
 
 
-def _of_probabilities(logarithm: Callable[[Array], Array]) -> Callable[[Array, Array], Any]:
+def of_probabilities(
+    logarithm: Callable[[Array], Array],
+    gradient: Callable[[Array, Array], Array] | None = None,
+) -> Parts:
     """-sum_k t_k ``logarithm``(p_k) / n."""
-    return lambda z, t: -weighted(t, logarithm(SOFTMAX.value(z))).sum() / len(z)
+
+    def on(base: Parts) -> Callable[[Array, Array], Any]:
+        def loss(z: Array, y: Array) -> Any:
+            return -weighted(one_hot(z, y), logarithm(base.value("softmax", z))).sum() / len(z)
+
+        return loss
+
+    right = _cross_entropy(gradient=gradient)
+    return right._replace(loss=for_losses({NAME: Based(on)}).loss)
 
 
-log_of_softmax = _cross_entropy(_of_probabilities(np.log))
+log_of_softmax = of_probabilities(np.log)
 
 
 def _clip(p: Array) -> Array:
@@ -48,10 +66,14 @@ def _clipped_gradient(z: Array, t: Array) -> Array:
     return SOFTMAX.vjp(da, z, p) / len(z)
 
 
-def _eps_gradient(z: Array, t: Array) -> Array:
+def eps_gradient(eps: float) -> Callable[[Array, Array], Array]:
     """The gradient of -sum_k t_k log(p_k + eps), right for that loss."""
-    p = SOFTMAX.value(z)
-    return SOFTMAX.vjp(-t / (p + _EPS), z, p) / len(z)
+
+    def gradient(z: Array, t: Array) -> Array:
+        p = SOFTMAX.value(z)
+        return np.asarray(SOFTMAX.vjp(-t / (p + p.dtype.type(eps)), z, p) / len(z))
+
+    return gradient
 
 
 def _twice(z: Array, t: Array) -> Any:
@@ -69,9 +91,16 @@ def _likelihood_gradient(z: Array, t: Array) -> Array:
     return SOFTMAX.vjp(-t, z, SOFTMAX.value(z)) / len(z)
 
 
-def _smoothed(name: str, z: Array, target: Array) -> Array:
-    """0.9 t + 0.1 / C."""
-    return one_hot(z, target) * 0.9 + 0.1 / z.shape[1] if name == NAME else target
+def smoothed(s: float, *, gradient: bool) -> Parts:
+    """(1 - s) t + s / C in place of t, in the gradient or in the value alone."""
+
+    def change(name: str, z: Array, target: Array) -> Array:
+        return one_hot(z, target) * (1 - s) + s / z.shape[1] if name == NAME else target
+
+    parts = with_targets(change)
+    if gradient:
+        return RIGHT._replace(loss_gradient=parts.loss_gradient)
+    return RIGHT._replace(loss=parts.loss)
 
 
 def _largest_class(name: str, z: Array, target: Array) -> Array:
@@ -96,7 +125,7 @@ CROSS_ENTROPY_FAULTS = (
         "L = -mean log(p_y + 1e-8), and the gradient of that",
         "The eps hides log(0), and switches the gradient off where the network is most wrong.",
         "Take log_softmax(z) directly.",
-        parts=_cross_entropy(_of_probabilities(lambda p: np.log(p + _EPS)), _eps_gradient),
+        parts=of_probabilities(lambda p: np.log(p + p.dtype.type(_EPS)), eps_gradient(_EPS)),
         seen="https://github.com/apache/mxnet/pull/4594",
     ),
     Fault(
@@ -104,7 +133,7 @@ CROSS_ENTROPY_FAULTS = (
         "L = -mean log(clip(p_y, 1e-7, 1 - 1e-7)), with the gradient p - t",
         "The loss is clipped, its gradient is not, so that the two do not belong together.",
         "Take log_softmax(z) directly.",
-        parts=_cross_entropy(_of_probabilities(lambda p: np.log(_clip(p)))),
+        parts=of_probabilities(lambda p: np.log(_clip(p))),
         seen="https://github.com/deeplearning4j/nd4j/pull/2121",
     ),
     Fault(
@@ -119,14 +148,14 @@ CROSS_ENTROPY_FAULTS = (
         "g of 0.9 t + 0.1 / C, L of t",
         "Smoothing added in the backward pass only, so that the reported loss stays comparable.",
         "Smooth the targets before both.",
-        parts=RIGHT._replace(loss_gradient=with_targets(_smoothed).loss_gradient),
+        parts=smoothed(0.1, gradient=True),
     ),
     Fault(
         "loss-smoothing-in-value", "loss", "The loss does not fall to 0, the gradient does.",
         "L of 0.9 t + 0.1 / C, g of t",
         "Smoothing added to the loss only, where the gradient is written by hand.",
         "Smooth the targets before both.",
-        parts=RIGHT._replace(loss=with_targets(_smoothed).loss),
+        parts=smoothed(0.1, gradient=False),
     ),
     Fault(
         "loss-softmax-twice", "loss", "The loss never falls below 0.31.",
@@ -141,7 +170,7 @@ CROSS_ENTROPY_FAULTS = (
         "L = -mean p_y, without the logarithm",
         "A negative log-likelihood that expects log p is given p.",
         "Pass log_softmax(z).",
-        parts=_cross_entropy(_of_probabilities(lambda p: p), _likelihood_gradient),
+        parts=of_probabilities(lambda p: p, _likelihood_gradient),
     ),
     Fault(
         "loss-base-two", "loss", "The loss is 1.4427 times the reference.",

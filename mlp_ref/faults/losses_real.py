@@ -13,7 +13,7 @@ from mlp_ref.faults.fault import Fault
 from mlp_ref.faults.making import for_losses, with_targets
 from mlp_ref.faults.parts import RIGHT, Parts
 
-__all__ = ["REAL_LOSS_FAULTS"]
+__all__ = ["REAL_LOSS_FAULTS", "clipped_logits", "of_binary_probabilities"]
 
 _BINARY, _SQUARED = "binary_cross_entropy", "squared_error"
 
@@ -49,6 +49,19 @@ def _of_probabilities(logarithm: Callable[[Array], Array]) -> Callable[[Array, A
     return terms
 
 
+def of_binary_probabilities(logarithm: Callable[[Array], Array]) -> Parts:
+    """The mean of -(t log p + (1 - t) log(1 - p)); the gradient stays right."""
+    return _binary(_of_probabilities(logarithm))
+
+
+def clipped_logits(c: float) -> Parts:
+    """L and g of clip(z, -c, c)."""
+    return for_losses(
+        {_BINARY: lambda z, t: RIGHT.loss(_BINARY, np.clip(z, -c, c), t)},
+        {_BINARY: lambda z, t: RIGHT.loss_gradient(_BINARY, np.clip(z, -c, c), t)},
+    )
+
+
 def _wrong_maximum(z: Array, t: Array) -> Array:
     """m = max(z, 0) for max(-z, 0) in z - z t + m + log(exp(-m) + exp(-z - m))."""
     m = np.maximum(z, 0)
@@ -68,10 +81,6 @@ def _slope_of_abs(z: Array, t: Array) -> Array:
 
 def _rounded(name: str, z: Array, t: Array) -> Array:
     return (t > 0.5).astype(t.dtype) if name == _BINARY else t
-
-
-def _clipped(z: Array) -> Array:
-    return np.clip(z, -15, 15)
 
 
 def _broadcast(z: Array, t: Array) -> Array:
@@ -98,7 +107,7 @@ REAL_LOSS_FAULTS = (
         "L = -mean(t log p + (1 - t) log(1 - p)), p = sigmoid(z)",
         "1 - p is 0 from z = 37 on, long before the loss is large.",
         "max(z, 0) - z t + log1p(exp(-|z|))",
-        parts=_binary(_of_probabilities(np.log)),
+        parts=of_binary_probabilities(np.log),
         seen="https://github.com/pytorch/pytorch/issues/751",
     ),
     Fault(
@@ -106,7 +115,7 @@ REAL_LOSS_FAULTS = (
         "L = -mean(t log(p + 1e-12) + (1 - t) log(1 - p + 1e-12))",
         "The eps hides log(0) and caps the loss.",
         "max(z, 0) - z t + log1p(exp(-|z|))",
-        parts=_binary(_of_probabilities(lambda p: np.log(p + 1e-12))),
+        parts=of_binary_probabilities(lambda p: np.log(p + 1e-12)),
         seen="https://github.com/pytorch/pytorch/issues/4867",
     ),
     Fault(
@@ -114,7 +123,7 @@ REAL_LOSS_FAULTS = (
         "L = -mean(t max(log p, -100) + (1 - t) max(log(1 - p), -100))",
         "The loss of probabilities stays finite, and is wrong from z = 37 on.",
         "Compute it from logits.",
-        parts=_binary(_of_probabilities(lambda p: np.maximum(np.log(p), -100))),
+        parts=of_binary_probabilities(lambda p: np.maximum(np.log(p), -100)),
         seen="https://github.com/pytorch/pytorch/issues/103316",
     ),
     Fault(
@@ -122,10 +131,7 @@ REAL_LOSS_FAULTS = (
         "L and g of clip(z, -15, 15)",
         "Clipping is meant against an overflow that the stable form does not have.",
         "max(z, 0) - z t + log1p(exp(-|z|))",
-        parts=for_losses(
-            {_BINARY: lambda z, t: RIGHT.loss(_BINARY, _clipped(z), t)},
-            {_BINARY: lambda z, t: RIGHT.loss_gradient(_BINARY, _clipped(z), t)},
-        ),
+        parts=clipped_logits(15),
         seen="https://github.com/pytorch/pytorch/pull/163975",
     ),
     Fault(

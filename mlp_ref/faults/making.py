@@ -6,7 +6,7 @@ Every helper replaces as little as it can, and what it does not name stays that 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any
 
@@ -17,7 +17,7 @@ from mlp_ref.faults.parts import RIGHT, Answer, Inputs, Parameters, Parts
 from mlp_ref.losses import LOSSES
 
 __all__ = [
-    "Instead", "after_answer", "after_inputs", "both", "for_functions", "for_losses",
+    "Based", "Instead", "after_answer", "after_inputs", "both", "for_functions", "for_losses",
     "for_methods", "on_tensors", "one_hot", "reduced", "terms_of", "weighted",
     "with_hyperparameters", "with_targets",
 ]  # fmt: skip
@@ -36,6 +36,18 @@ class Instead:
     def __call__(self, name: str, *arrays: Array) -> Any:
         """The part of that name."""
         return self.table[name](*arrays) if name in self.table else self.right(name, *arrays)
+
+
+@dataclass(frozen=True)
+class Based:
+    """A part that calls other parts: ``make(base)``; see `both`."""
+
+    make: Callable[[Parts], Callable[..., Any]]
+    base: Parts = RIGHT
+
+    def __call__(self, *arguments: Any) -> Any:
+        """The part, made from its base."""
+        return self.make(self.base)(*arguments)
 
 
 def for_functions(values: Table = NONE, slopes: Table = NONE, vjps: Table = NONE) -> Parts:
@@ -94,39 +106,59 @@ def reduced(
         terms, count, _ = terms_of(name, a, target)
         return terms.sum() / count if value is None else value(terms, count)
 
-    def loss_gradient(name: str, a: Array, target: Array) -> Array:
-        _, count, g = terms_of(name, a, target)
-        return g / count if gradient is None else gradient(g, count)
+    def on(base: Parts) -> Callable[[str, Array, Array], Array]:
+        def loss_gradient(name: str, a: Array, target: Array) -> Array:
+            _, count, g = terms_of(name, a, target)
+            if base.loss_gradient is not RIGHT.loss_gradient:
+                g = base.loss_gradient(name, a, target) * a.dtype.type(count)
+            return g / count if gradient is None else gradient(g, count)
 
-    return RIGHT._replace(loss=loss, loss_gradient=loss_gradient)
+        return loss_gradient
+
+    return RIGHT._replace(
+        loss=RIGHT.loss if value is None else loss,
+        loss_gradient=RIGHT.loss_gradient if gradient is None else Based(on),
+    )
 
 
 def with_targets(change: Callable[[str, Array, Array], Array]) -> Parts:
     """The right losses of other targets: ``change(name, a, target)``, which nobody checks."""
-    right = reduced()
-    return RIGHT._replace(
-        loss=lambda name, a, t: right.loss(name, a, change(name, a, t)),
-        loss_gradient=lambda name, a, t: right.loss_gradient(name, a, change(name, a, t)),
-    )
+    right = reduced(lambda terms, count: terms.sum() / count, lambda g, count: g / count)
+
+    def of(part: str) -> Based:
+        def on(base: Parts) -> Callable[[str, Array, Array], Any]:
+            usual = getattr(base, part) is getattr(RIGHT, part)
+            called: Callable[[str, Array, Array], Any] = getattr(right if usual else base, part)
+            return lambda name, a, target: called(name, a, change(name, a, target))
+
+        return Based(on)
+
+    return RIGHT._replace(loss=of("loss"), loss_gradient=of("loss_gradient"))
 
 
 def for_methods(steps: Table) -> Parts:
     """Other optimizers, by method: step(rule, theta, grads, moments); see `Parts.step`."""
 
-    def step(rule: Parameters, theta: Array, grads: Array, moments: Inputs) -> Answer:
-        found: Answer = steps.get(rule["method"], RIGHT.step)(rule, theta, grads, moments)
-        return found
+    def on(base: Parts) -> Callable[[Parameters, Array, Array, Inputs], Answer]:
+        def step(rule: Parameters, theta: Array, grads: Array, moments: Inputs) -> Answer:
+            found: Answer = steps.get(rule["method"], base.step)(rule, theta, grads, moments)
+            return found
 
-    return RIGHT._replace(step=step)
+        return step
+
+    return RIGHT._replace(step=Based(on))
 
 
 def with_hyperparameters(change: Callable[[Parameters], Mapping[str, Any]]) -> Parts:
     """The right step with other hyperparameters: ``change(rule)`` are those that change."""
 
-    def step(rule: Parameters, theta: Array, grads: Array, moments: Inputs) -> Answer:
-        return RIGHT.step({**rule, **change(rule)}, theta, grads, moments)
+    def on(base: Parts) -> Callable[[Parameters, Array, Array, Inputs], Answer]:
+        def step(rule: Parameters, theta: Array, grads: Array, moments: Inputs) -> Answer:
+            return base.step({**rule, **change(rule)}, theta, grads, moments)
 
-    return RIGHT._replace(step=step)
+        return step
+
+    return RIGHT._replace(step=Based(on))
 
 
 def after_inputs(change: Callable[[str, Inputs], Inputs]) -> Parts:
@@ -155,10 +187,13 @@ def on_tensors(names: Collection[str], change: Callable[[Array], Any]) -> Parts:
 def both(first: Parts, second: Parts) -> Parts:
     """Two mistakes at once; where both replace the same, the second one stands.
 
-    Of changed inputs and answers, that of the first comes first.
+    What one of them has `Based` on the reference is made from the other, such as the gradient of
+    its loss, not averaged. Of changed inputs and answers, that of the first comes first.
     """
     changed: dict[str, Any] = {
-        part: _joined(*(getattr(parts, part) for parts in (RIGHT, first, second)))
+        part: _joined(
+            getattr(RIGHT, part), getattr(first, part), getattr(second, part), first, second
+        )
         for part in Parts._fields
     }
     changed["inputs"] = lambda operation, parameters, inputs: second.inputs(
@@ -170,7 +205,23 @@ def both(first: Parts, second: Parts) -> Parts:
     return RIGHT._replace(**changed)
 
 
-def _joined(right: Any, first: Any, second: Any) -> Any:
-    if isinstance(first, Instead) and isinstance(second, Instead):
-        return Instead({**first.table, **second.table}, right)
-    return first if second is right else second
+def _joined(right: Any, one: Any, other: Any, first: Parts, second: Parts) -> Any:
+    """One part of two implementations."""
+    if other is right or (isinstance(one, Based) and not isinstance(other, Based)):
+        return _on(one, second)
+    if isinstance(one, Instead) and isinstance(other, Instead):
+        table = {
+            name: _joined(None, one.table.get(name), other.table.get(name), first, second)
+            for name in {**one.table, **other.table}
+        }
+        return Instead(table, right)
+    return _on(other, first)
+
+
+def _on(part: Any, base: Parts) -> Any:
+    """A part, made from a base if it is `Based`, on top of what it was made from before."""
+    if isinstance(part, Instead):
+        return Instead({name: _on(own, base) for name, own in part.table.items()}, part.right)
+    if not isinstance(part, Based):
+        return part
+    return replace(part, base=base if part.base is RIGHT else both(part.base, base))

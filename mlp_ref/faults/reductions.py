@@ -11,31 +11,34 @@ from mlp_ref.faults.fault import Fault
 from mlp_ref.faults.making import for_losses, reduced
 from mlp_ref.faults.parts import RIGHT, Parts
 
-__all__ = ["REDUCTION_FAULTS"]
+__all__ = ["REDUCTION_FAULTS", "fixed_batch", "mean_of_means"]
 
 _CROSS_ENTROPY = "cross_entropy"
 _SHARD = 2  # rows of a shard; the last one has what remains
 _BATCH = 32  # the batch size of a configuration
 
 
-def _shards(x: Array) -> list[Array]:
-    return [x[k : k + _SHARD] for k in range(0, len(x), _SHARD)]
+def _shards(x: Array, size: int) -> list[Array]:
+    return [x[k : k + size] for k in range(0, len(x), size)]
 
 
-def _mean_of_means(x: Array, count: int) -> Any:
-    """The mean over shards of the mean of each."""
-    entries = count // len(x)  # of a row
-    return np.mean([shard.sum() / (len(shard) * entries) for shard in _shards(x)], dtype=x.dtype)
-
-
-def _means_of_shards(g: Array, count: int) -> Array:
+def _means_of_shards(g: Array, count: int, size: int = _SHARD) -> Array:
     """The gradient of each shard's own mean."""
     entries = count // len(g)
-    return np.concatenate([shard / (len(shard) * entries) for shard in _shards(g)])
+    return np.concatenate([shard / (len(shard) * entries) for shard in _shards(g, size)])
 
 
-def _gradient_of_means(g: Array, count: int) -> Array:
-    return _means_of_shards(g, count) / len(_shards(g))
+def mean_of_means(size: int) -> Parts:
+    """The mean over shards of the mean of each, and its gradient."""
+
+    def value(x: Array, count: int) -> Any:
+        means = [shard.sum() / (len(shard) * (count // len(x))) for shard in _shards(x, size)]
+        return np.mean(means, dtype=x.dtype)
+
+    def gradient(g: Array, count: int) -> Array:
+        return _means_of_shards(g, count, size) / len(_shards(g, size))
+
+    return reduced(value, gradient)
 
 
 def _of_first_shard(x: Array, count: int) -> Any:
@@ -83,6 +86,11 @@ def _over_classes() -> Parts:
 def _both(rows: Any) -> Parts:
     """The loss and the gradient of the rows that ``rows(x, count)`` leaves, divided already."""
     return reduced(lambda x, count: rows(x, count).sum(), rows)
+
+
+def fixed_batch(n: float) -> Parts:
+    """The loss and the gradient, divided by a batch of n rows, whatever there are."""
+    return _both(lambda x, count: x / x.dtype.type(n * (count // len(x))))
 
 
 REDUCTION_FAULTS = (
@@ -149,7 +157,7 @@ REDUCTION_FAULTS = (
         "L = sum / 32, and its gradient",
         "The configured batch size divides, also where the last batch is smaller.",
         "Divide by len(x).",
-        parts=_both(lambda x, count: x / (_BATCH * (count // len(x)))),
+        parts=fixed_batch(_BATCH),
         seen="https://github.com/huggingface/transformers/issues/6969",
     ),
     Fault(
@@ -164,7 +172,7 @@ REDUCTION_FAULTS = (
         "L = mean over shards of the mean of each, of shards of 2 rows and a rest",
         "Right as long as all shards are equal, which the last one seldom is.",
         "Sum over all shards / number of all samples.",
-        parts=reduced(_mean_of_means, _gradient_of_means),
+        parts=mean_of_means(_SHARD),
         seen="https://github.com/huggingface/transformers/pull/34191",
     ),
     Fault(

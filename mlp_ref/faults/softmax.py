@@ -13,7 +13,7 @@ from mlp_ref.faults.making import both, for_functions, for_losses, one_hot, weig
 from mlp_ref.faults.parts import Parts
 from mlp_ref.softmax import LOG_SOFTMAX, SOFTMAX
 
-__all__ = ["SOFTMAX_FAULTS", "normalized", "shifted_by"]
+__all__ = ["SOFTMAX_FAULTS", "eps_below", "normalized", "shifted_by"]
 
 
 def normalized(exponentials: Callable[[Array], tuple[Array, Array, Array]]) -> Parts:
@@ -72,11 +72,15 @@ def _base_two(z: Array) -> tuple[Array, Array, Array]:
     return s, e, e.sum(axis=1, keepdims=True)
 
 
-def _eps_below(z: Array) -> tuple[Array, Array, Array]:
-    """S + 1e-6."""
-    s = z - z.max(axis=1, keepdims=True)
-    e = np.exp(s)
-    return s, e, e.sum(axis=1, keepdims=True) + 1e-6
+def eps_below(eps: float) -> Parts:
+    """S + eps."""
+
+    def exponentials(z: Array) -> tuple[Array, Array, Array]:
+        s = z - z.max(axis=1, keepdims=True)
+        e = np.exp(s)
+        return s, e, e.sum(axis=1, keepdims=True) + e.dtype.type(eps)
+
+    return normalized(exponentials)
 
 
 def _clipped(z: Array) -> Array:
@@ -168,7 +172,7 @@ SOFTMAX_FAULTS = (
         "p = exp(z - m) / (S + 1e-6)",
         "A guard against a division by zero that cannot happen: S is 1 or more after the shift.",
         "e / e.sum(axis=1, keepdims=True)",
-        parts=normalized(_eps_below),
+        parts=eps_below(1e-6),
     ),
     Fault(
         "softmax-clipped", "softmax", "No probability below 1e-7, and the gradient is wrong there.",

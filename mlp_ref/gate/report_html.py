@@ -22,6 +22,7 @@ from mlp_ref.gate.tally import OF_DIGEST, clip, digits, entry, plural
 __all__ = ["render"]
 
 _NAME, _TEXT = 200, 1000  # characters of text from outside
+_DIAGNOSES = 8
 _HINTS, _AT_LENGTH, _SHORT, _TENSORS, _CLOSEST, _REASONS = 3, 6, 60, 6, 8, 40
 
 
@@ -89,6 +90,7 @@ def _subject(column: Column, number: int) -> dict[str, Any]:
             for key, what in (("stale", "passes now"), ("unknown", "does not exist"))
             for known, names in summary.get(key, {}).items()
         ],
+        "diagnoses": column.diagnoses[:_DIAGNOSES],
         "errors": _reasons(column, Verdict.ERROR), "skips": _reasons(column, Verdict.SKIP),
     }  # fmt: skip
 

@@ -42,12 +42,15 @@ def header_line(
     only: str | None = None,
     shard: tuple[int, int] | None = None,
     total: int | None = None,
+    digest: str | None = None,
 ) -> str:
     """What was judged, by what, and how many cases follow.
 
     ``only``   the pattern that chose the cases, if one did
     ``shard``  (K, N) where the cases are every N-th from the K-th of ``total``
+    ``digest`` of the files of the subject, if it has some
     """
+    files = {} if digest is None else {"subject_sha256": digest}
     return _line(
         {
             "kind": "header",
@@ -56,6 +59,7 @@ def header_line(
             "corpus": corpus.version,
             "corpus_sha256": corpus.sha256,
             "subject": subject.name,
+            **files,
             "versions": dict(subject.versions),
             "operations": list(subject.operations),
             "arithmetics": list(arithmetics),
@@ -155,6 +159,7 @@ def summary_line(summary: Summary) -> str:
             "expected_failures": summary.expected_tensors,
             "stale": summary.stale,
             "unknown": {known: list(names) for known, names in summary.unknown.items()},
+            "diagnoses": [asdict(diagnosis) for diagnosis in summary.diagnoses],
             "status": summary.status,
         }
     )

@@ -35,7 +35,14 @@ __all__ = ["render"]
 
 _IN_DETAIL = 6  # failing cases at length; every other one gets a line
 _NAME, _REASON, _HINT = 100, 300, 600  # characters of text from outside
-_BYTES = {"failing": 24_000, "errors": 8_000, "expected": 10_000, "stale": 3_000, "skips": 5_000}
+_BYTES = {
+    "diagnosis": 6_000,
+    "failing": 20_000,
+    "errors": 8_000,
+    "expected": 10_000,
+    "stale": 3_000,
+    "skips": 5_000,
+}
 _MARKUP = {ord(c): f"&#{ord(c)};" for c in "\\`*_~[]|@#$!"}
 
 
@@ -54,12 +61,13 @@ def render(subject: Session, corpus: Corpus, tally: Tally, summary: Summary, par
         _counts(summary),
         _inconclusive(summary),
     ]
+    blocks += _section("Diagnosis", _diagnoses(summary), "diagnosis", "diagnoses")
     for arithmetic in tally.rows:
         blocks.append(f"### {arithmetic}, {plural(tally.cases[arithmetic], 'case')}")
         blocks.append(_table(tally.table(arithmetic)))
     wrong = [report for report in tally.failing if report.unexpected]
     blocks += _section(
-        f"Failing: {plural(len(wrong), 'case')}", _failing(wrong), "failing", "failing cases"
+        f"Failing: {plural(len(wrong), 'case')}", _failing(wrong, summary), "failing", "failing cases"
     )
     blocks += _section(
         f"Errors: {plural(len(tally.errors), 'case')}", _errors(tally), "errors", "reasons"
@@ -135,9 +143,18 @@ def _section(title: str, items: Iterable[str], name: str, noun: str) -> Iterator
         yield f"... and {dropped:,} more {noun}: see the JSON lines."
 
 
-def _failing(wrong: Sequence[CaseReport]) -> Iterator[str]:
+def _diagnoses(summary: Summary) -> Iterator[str]:
+    for diagnosis in summary.diagnoses:
+        sentence, evidence, fix = (
+            _plain(clip(text, _HINT))
+            for text in (diagnosis.sentence, diagnosis.evidence, diagnosis.fix)
+        )
+        yield f"**{sentence}**\n\n- {evidence}\n- **Fix:** {fix}"
+
+
+def _failing(wrong: Sequence[CaseReport], summary: Summary) -> Iterator[str]:
     hints = Counter(report.hint for report in wrong if report.hint)
-    if len(wrong) > 1:
+    if len(wrong) > 1 and not summary.diagnoses:
         for hint, n in hints.most_common(_IN_DETAIL):
             yield f"{n:,} times: {_plain(clip(hint, _HINT))}"
     for report in wrong[:_IN_DETAIL]:

@@ -54,8 +54,9 @@ def render(
         compared = any(row.judged for row in rows.values())
         parts.append(_table(rows) if compared else Text("nothing compared"))
     parts += _expected(tally, summary)
-    parts += _unexpected(tally)
+    parts += _unexpected(tally, explained=bool(summary.diagnoses))
     parts += _errors(tally)
+    parts += _diagnoses(summary)
     parts += [Text() for _ in tally.skips][:1]
     parts += [Text(f"SKIP {plural(n, 'tensor')}: {why}") for why, n in tally.skips.items()]
     return Group(*parts, Text(), _verdict(subject, summary))
@@ -115,11 +116,26 @@ def _expected(tally: Tally, summary: Summary) -> Iterator[RenderableType]:
             yield Text.assemble(("STALE ", "bold red"), f"{known.id}: {what} does not exist")
 
 
+def _diagnoses(summary: Summary) -> Iterator[RenderableType]:
+    for diagnosis in summary.diagnoses:
+        name, _, rest = diagnosis.sentence.partition(": ")
+        known = diagnosis.faults and name == diagnosis.faults[0]
+        title = (name, rest) if known else ("", diagnosis.sentence)
+        yield Text()
+        yield Text.assemble(
+            ("DIAGNOSIS ", "bold magenta"), (title[0], "bold"), ": " * bool(title[0]), title[1]
+        )
+        lines = _pairs()
+        lines.add_row("evidence", Text(diagnosis.evidence))
+        lines.add_row("fix", Text(diagnosis.fix, "bold"))
+        yield Padding(lines, (0, 0, 0, 2))
+
+
 def _ids(report: CaseReport) -> set[str]:
     return {report.expectations.get(r.tensor, "") for r in report.failures}
 
 
-def _unexpected(tally: Tally) -> Iterator[RenderableType]:
+def _unexpected(tally: Tally, *, explained: bool) -> Iterator[RenderableType]:
     wrong = [report for report in tally.failing if report.unexpected]
     for report in wrong[:_IN_DETAIL]:
         yield Text()
@@ -131,7 +147,7 @@ def _unexpected(tally: Tally) -> Iterator[RenderableType]:
         what = first.reason if first.ratio != first.ratio else f"error/bound {first.ratio:.2g}"
         yield Text.assemble(("FAIL ", "red"), f"{report.case.id}  {entry(first)} {what}")
     hints = Counter(report.hint for report in wrong if report.hint)
-    if len(wrong) > 1:
+    if len(wrong) > 1 and not explained:
         yield Text()
         lines = _pairs()
         for hint, count in hints.most_common():

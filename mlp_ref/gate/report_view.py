@@ -17,6 +17,7 @@ from mlp_ref.checks import fail
 from mlp_ref.corpus.records import OPERATIONS
 from mlp_ref.files import quote
 from mlp_ref.gate.cases import REJECTION
+from mlp_ref.gate.findings import Diagnosis, diagnoses_of
 from mlp_ref.gate.judge import Verdict
 from mlp_ref.gate.results import Line, Report, summarize
 from mlp_ref.gate.run import Summary
@@ -79,6 +80,11 @@ class Column:
             return "error", "CUT SHORT"
         word = {0: "PASS", 1: "FAIL", 3: "TOO FEW", 5: "STALE"}[summary["status"]]
         return {"PASS": "pass", "FAIL": "fail"}.get(word, "expected"), word
+
+    @property
+    def diagnoses(self) -> tuple[Diagnosis, ...]:
+        """What explains the failures."""
+        return diagnoses_of((self.report.summary or {}).get("diagnoses", ()))
 
     def failing(self, state: str) -> dict[str, list[Line]]:
         """The lines in that state of each case that has some."""

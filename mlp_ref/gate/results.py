@@ -17,6 +17,7 @@ from mlp_ref.arithmetic import ARITHMETICS
 from mlp_ref.checks import fail
 from mlp_ref.files import PathName, quote, require_file
 from mlp_ref.gate.cases import REJECTION
+from mlp_ref.gate.findings import are_diagnoses
 from mlp_ref.gate.judge import Result, Verdict
 from mlp_ref.gate.rows import AGAIN, Row, is_count, is_text, is_texts, rows_of
 from mlp_ref.gate.run import Summary
@@ -230,8 +231,8 @@ def _require_sound(row: Row, result: Result) -> None:
         ratio = 0.0
     if result.ratio != ratio or failing != (ratio > 1):
         row.refuse("must have error / bound as 'ratio'", result.ratio)
-    larger = max(abs(result.got), abs(result.expected))
-    if isfinite(larger):
+    if isfinite(result.got) and isfinite(result.expected):
+        larger = max(abs(result.got), abs(result.expected))
         error = abs(result.got - result.expected)
         if error != result.error and not abs(error - result.error) <= larger * 2**-50 + 2**-1074:
             row.refuse("must have |got - expected| as 'error'", result.error)
@@ -270,6 +271,7 @@ def _summary(row: Row, header: Header, cases: Mapping[str, Sequence[Line]]) -> M
     for name in (name for names in stale.values() for name in names):
         if name not in passed:
             row.refuse("must name a tensor that passes as stale", name)
+    row.take("diagnoses", "a list of diagnoses", are_diagnoses)
     # How many cases were required is not written down.
     possible = {counted.status} | ({3} if counted.status != 1 else set())
     if row.count("status") not in possible:

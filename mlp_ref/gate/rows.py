@@ -14,7 +14,7 @@ from mlp_ref.checks import describe, fail
 __all__ = ["AGAIN", "Row", "is_count", "is_text", "is_texts", "rows_of"]
 
 AGAIN = "write it again with mlp-ref verify --jsonl"
-_DEEPEST = 3
+_DEEPEST = 4
 _WORDS = {"nan": nan, "inf": inf, "-inf": -inf}
 
 

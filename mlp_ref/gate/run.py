@@ -14,16 +14,21 @@ from typing import Any
 
 import numpy as np
 
+from mlp_ref.arithmetic import Array
 from mlp_ref.bounds import Bounded
 from mlp_ref.checks import fail
 from mlp_ref.corpus.names import REJECTS
 from mlp_ref.gate.cases import REJECTION, Case
 from mlp_ref.gate.expectations import Expectation
+from mlp_ref.gate.findings import Diagnosis
 from mlp_ref.gate.hints import explain
 from mlp_ref.gate.judge import Result, Verdict, judge_certified
 from mlp_ref.subjects import Kind, Reply, Session
 
 __all__ = ["CaseReport", "Summary", "run_case", "run_cases"]
+
+_MOST_KEPT = 250_000  # numbers of an answer
+_PROGRAMS = ("cmd:", "so:", "files:")
 
 
 @dataclass(frozen=True)
@@ -32,6 +37,8 @@ class CaseReport:
 
     ``expectations`` tensor -> id of the expectation that names it and, if it fails, excuses it
     ``hint``         what the numbers say about the first tensor that fails unexpectedly
+    ``answer``       the tensors that were compared, in memory of their own; none if one of them
+                     could not be compared, or if they are many
     """
 
     case: Case
@@ -39,6 +46,7 @@ class CaseReport:
     seconds: float = 0.0
     hint: str = ""
     expectations: Mapping[str, str] = field(default_factory=dict)
+    answer: Mapping[str, Array] = field(default_factory=dict, repr=False, compare=False)
 
     @property
     def verdict(self) -> Verdict:
@@ -69,7 +77,7 @@ def run_case(subject: Session, case: Case, expectations: Sequence[Expectation] =
         return _all(case, Verdict.SKIP, reply.reason, begin)
     if case.rejects and reply.kind != Kind.ERROR:
         return _rejection(case, reply, expectations, begin)
-    reason = reply.reason if reply.kind != Kind.ANSWER else _unknown(reply.tensors, case)
+    reason = _refused(subject, reply) or _unknown(reply.tensors, case)
     if reason:
         return _all(case, Verdict.ERROR, reason, begin)
     return _judged(case, reply.tensors, expectations, begin)
@@ -93,18 +101,27 @@ def _judged(
         else Result(name, Verdict.SKIP, "not returned by the subject")
         for name in case.tensors
     )
+    kept = _kept(case, answer, results)
     if all(result.verdict != Verdict.FAIL for result in results):
         named = _named(case, results, answer, {}, expectations)
-        return CaseReport(case, results, perf_counter() - begin, expectations=named)
+        return CaseReport(case, results, perf_counter() - begin, "", named, kept)
     whole = case.whole()
     named = _named(case, results, answer, whole, expectations)
-    report = CaseReport(case, results, perf_counter() - begin, expectations=named)
+    report = CaseReport(case, results, perf_counter() - begin, "", named, kept)
     if not report.unexpected:
         return report
     tensor, failed = report.unexpected[0].tensor, [result.tensor for result in report.failures]
     hint = explain(case, tensor, answer, whole, failed[: failed.index(tensor)])
     beyond = [known.beyond(case, tensor) for known in expectations]
     return replace(report, hint=" ".join(filter(None, (*beyond, hint))))
+
+
+def _kept(case: Case, answer: Mapping[str, Any], results: Sequence[Result]) -> Mapping[str, Array]:
+    """The answer in memory that no later call of the subject can change."""
+    refused = [r for r in results if r.verdict == Verdict.FAIL and r.ratio != r.ratio]
+    if refused or sum(result.entries for result in results) > _MOST_KEPT:
+        return {}
+    return {name: np.array(answer[name]) for name in case.tensors if name in answer}
 
 
 def _named(
@@ -154,6 +171,17 @@ def _all(case: Case, verdict: Verdict, reason: str, begin: float) -> CaseReport:
     return CaseReport(case, results, perf_counter() - begin)
 
 
+def _refused(subject: Session, reply: Reply) -> str:
+    """Why there is no answer to valid inputs, or an empty string.
+
+    A program refuses on purpose; in Python any exception does, and says what it is.
+    """
+    if reply.kind == Kind.ANSWER:
+        return ""
+    on_purpose = reply.kind == Kind.REJECT and subject.name.startswith(_PROGRAMS)
+    return f"refused valid inputs: {reply.reason}" if on_purpose else reply.reason
+
+
 def _unknown(answer: Mapping[Any, Any], case: Case) -> str:
     """The first name that is none of the case, or an empty string."""
     for name in answer:
@@ -176,6 +204,7 @@ class Summary:
     ``require``  how many cases must be judged, 1 or more: a run that judged nothing proves nothing
     ``unknown``  expectation id -> what it names and no case has, in the run of all cases
     ``stale``    expectation id -> what it names and passes
+    ``diagnoses`` what explains the failures, that of the most cases first
 
     Raises `InputError` if no case is required.
     """
@@ -191,6 +220,7 @@ class Summary:
     expected_cases: int = 0
     seconds: float = 0.0
     stale: dict[str, list[str]] = field(default_factory=dict)
+    diagnoses: Sequence[Diagnosis] = ()
 
     def __post_init__(self) -> None:
         if self.require < 1:

@@ -26,10 +26,10 @@ _BFLOAT16 = replace(FLOAT32, name=BFLOAT16.name, u=BFLOAT16.u_store, u_operand=B
 # arithmetic -> weaker ones, the strictest first, with what to look for
 _WEAKER: Mapping[str, tuple[tuple[Arithmetic, str], ...]] = MappingProxyType(
     {
-        FLOAT64.name: ((_SINGLE, "look for what is computed in float32, or made for it."),),
+        FLOAT64.name: ((_SINGLE, "is something computed in float32, or made for it?"),),
         FLOAT32.name: (
             (TF32, "are TF32 matrix products enabled?"),
-            (_BFLOAT16, "look for what is rounded to bfloat16, or as coarse."),
+            (_BFLOAT16, "is something rounded to bfloat16, or as coarse?"),
         ),
     }
 )
@@ -52,7 +52,7 @@ def weaker_arithmetic(case: Case, answer: Mapping[str, Any]) -> str:
             continue
         with suppress(InputError):
             if _holds(case, answer, A):
-                return f"It holds as {A.name}, not as {case.arithmetic.name}: {then}"
+                return f"It would pass as {A.name}, not as {case.arithmetic.name}: {then}"
     return ""
 
 
