@@ -134,10 +134,15 @@ def allowed(module: Any, finding: Finding) -> Array:
         return np.asarray(block.bound(module, A, block.inputs)) * EVALUATION + slack
 
 
-def excess(module: Any, finding: Finding) -> bool:
+def exceeds(finding: Finding, limit: Array) -> bool:
     """Whether an error exceeds what is allowed."""
-    limit = allowed(module, finding)
     return not ((finding.error <= limit) | np.isinf(limit)).all()
+
+
+@cache
+def attacked() -> list[tuple[Finding, Array]]:
+    """Every finding, and what the sound bound allows."""
+    return [(finding, allowed(SOUND, finding)) for finding in findings()]
 
 
 def chain_holds(chain: Callable[[Arithmetic], Arithmetic]) -> bool:
@@ -163,10 +168,10 @@ def verdict(mutant: Mutant) -> str:
         if not chain_holds(getattr(module, "chain", bounded.chain)):
             return "killed"
         weakened = Functions(module)
-        for finding in findings():
-            if excess(weakened, finding):
+        for finding, sound in attacked():
+            weak = allowed(weakened, finding)
+            if exceeds(finding, weak):
                 return "killed"
-            weak, sound = allowed(weakened, finding), allowed(SOUND, finding)
             smaller |= bool((weak < sound).any())
             larger |= bool((weak > sound).any())
     except (TypeError, IndexError, ValueError, AttributeError):
@@ -178,13 +183,12 @@ def verdict(mutant: Mutant) -> str:
 def test_no_block_exceeds_its_bound() -> None:
     """Whatever the adversary gives rounding and inputs, nothing errs by more than its bound."""
     assert sum(finding.error.size for finding in findings()) > 10_000
-    for finding in findings():
-        limit = allowed(SOUND, finding)
+    for finding, limit in attacked():
         with np.errstate(invalid="ignore", divide="ignore"):
             ratio = finding.error / limit
         ratio = np.where(np.isinf(limit) | (finding.error == 0), 0, ratio)
         k = np.unravel_index(int(np.nanargmax(ratio)), ratio.shape)
-        assert not excess(SOUND, finding), (
+        assert not exceeds(finding, limit), (
             f"{finding.block.text} in {finding.A.name}: {ratio[k]:.6f} x the bound at {k}; "
             f"{[q.value[k] if q.value.shape == ratio.shape else q for q in finding.block.inputs]}"
         )

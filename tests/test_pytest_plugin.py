@@ -219,7 +219,10 @@ def test_options_may_stand_in_the_configuration(run: Run, pytester: pytest.Pytes
         ("subject=numpy require=0", "--mlp-ref-require must be a whole number from 1; got '0'; *"),
         ("subject=numpy require=-1", "--mlp-ref-require must be a whole number from 1; *"),
         ("require=2", "--mlp-ref-require needs --mlp-ref-subject"),
-        ("subject=numpy vectors=none", "'none/MANIFEST.json' must be a file of the corpus; *"),
+        (
+            "subject=numpy vectors=none",
+            "'none' must be the folder of a corpus, with MANIFEST.json*",
+        ),
     ],
 )
 def test_a_wrong_option_is_a_usage_error_of_one_line(run: Run, arguments: str, error: str) -> None:

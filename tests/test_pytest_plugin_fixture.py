@@ -151,7 +151,7 @@ def test_pytest_starts_as_fast_with_the_plugin(tmp_path: Path) -> None:
     """``pytest --co`` in an empty folder takes as long with the plugin as with it blocked.
 
     Medians of interleaved CPU times. What NumPy adds is the measure, and a quarter of it allowed:
-    on a busy machine even CPU times vary.
+    on a busy machine even CPU times vary, so that up to eight are taken where three exceed it.
     """
     clock = (
         "import sys, time, pytest\nstatus = pytest.main(['--co', '-q', *sys.argv[1:]])\n"
@@ -159,10 +159,13 @@ def test_pytest_starts_as_fast_with_the_plugin(tmp_path: Path) -> None:
     )
     arms = {"with": [], "without": ["-p", "no:mlp_ref"], "numpy": ["-p", "numpy"]}
     times: dict[str, list[float]] = {name: [] for name in arms}
-    for _ in range(8):
+    for rounds in range(1, 9):
         for name, options in arms.items():
             out = python(tmp_path, "-c", clock, *options).split()
             assert out[-2] == "5" or "NO_TESTS" in out[-2]
             times[name].append(float(out[-1]))
-    cost = {name: median(taken[1:]) - median(times["without"][1:]) for name, taken in times.items()}
+        middle = {name: median(taken[rounds > 1 :]) for name, taken in times.items()}
+        cost = {name: taken - middle["without"] for name, taken in middle.items()}
+        if rounds > 3 and cost["with"] < cost["numpy"] / 4:
+            break
     assert cost["with"] < cost["numpy"] / 4, times

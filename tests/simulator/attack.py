@@ -23,9 +23,13 @@ class Finding(NamedTuple):
 
 
 def worst(
-    evaluate: Callable[[Engine], Number], exact: Array, engine: Adversary, sweeps: int = 2
+    evaluate: Callable[[Engine], Number], exact: Array, engine: Adversary, sweeps: int = 3
 ) -> Array:
-    """Climb from random signs: flip the sign of one operation at a time, keep what increases."""
+    """Climb from random signs: each sweep flips every sign alone, and keeps what increases.
+
+    To first order errors add up, so all flips that increase an entry are kept together, or the best
+    of them where that is more.
+    """
 
     def error() -> Array:
         engine.restart()
@@ -33,14 +37,20 @@ def worst(
         return np.where(np.isnan(found), np.inf, found)
 
     best = error()
+    signs = np.stack([np.broadcast_to(sign, best.shape) for sign in engine.signs])
+    operation = np.arange(len(signs)).reshape(-1, *(1,) * best.ndim)
+    flip = np.where(operation[:, None] == operation, -1.0, 1.0)
     for _ in range(sweeps):
-        for k in range(len(engine.signs)):
-            old = engine.signs[k]
-            engine.signs[k] = -old
-            flipped = error()
-            better = flipped > best
-            engine.signs[k] = np.where(better, -old, old)
-            best = np.where(better, flipped, best)
+        engine.signs = signs[:, None] * flip  # the second axis: which operation is flipped
+        flipped = np.broadcast_to(error(), signs.shape)
+        helps, alone, most = flipped > best, flipped.argmax(axis=0), flipped.max(axis=0)
+        if not helps.any():
+            break
+        engine.signs = np.where(helps, -signs, signs)
+        together = error()
+        kept = helps & ((together >= most) | (operation == alone))
+        signs = np.where(kept, -signs, signs)
+        best = np.maximum(best, np.maximum(most, together))
     return best
 
 

@@ -43,12 +43,12 @@ class Attacker(Adversary):
 
     def rounded(self, exact: Array, K: float = 1.0) -> Array:
         """exact + s K u |exact|, or exact + s tiny where that underflows: d e = 0 in the model."""
-        exact = np.where(np.abs(exact) > self.A.limit, np.copysign(np.inf, exact), exact)
         size = np.abs(exact)
         relative = K * self.A.u - (OPERATION if K == 1 else FUNCTION)
-        error = np.where(size < self.A.tiny, self.A.tiny, relative * size)
-        rounds = np.isfinite(exact) & (exact != 0)
-        return exact + np.where(rounds, self._sign(np.shape(exact)) * error, 0)
+        error = np.where(size < self.A.tiny, self.A.tiny * (size > 0), relative * size)
+        result = exact + self._sign(np.shape(exact)) * error
+        over = size > self.A.limit
+        return np.where(over, np.copysign(np.inf, exact), result) if over.any() else result
 
     def operand(self, x: Number) -> Number:
         """What a matrix product reads: rounded again, or flushed to zero."""
@@ -68,7 +68,7 @@ def spread(q: Bounded, shape: tuple[int, ...]) -> Bounded:
 
 def choose(arrays: Sequence[Array], index: Array) -> Array:
     """For each entry the array at its index."""
-    out = np.array(np.broadcast_to(arrays[0], index.shape))
+    out = np.asarray(arrays[0])
     for k, array in enumerate(arrays):
         out = np.where(index == k, array, out)
     return out

@@ -12,7 +12,7 @@ distance from the allowance: what it computes is then possible in exact arithmet
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -185,7 +185,8 @@ class Adversary(Engine):
 
     def __init__(self, A: Arithmetic, rng: np.random.Generator) -> None:
         super().__init__(A)
-        self.rng, self.signs, self.count = rng, list[Array](), 0
+        self.rng, self.count = rng, 0
+        self.signs: Sequence[Array] = []
 
     def restart(self) -> None:
         """Begin a new evaluation with the same signs."""
@@ -193,7 +194,7 @@ class Adversary(Engine):
 
     def _sign(self, shape: tuple[int, ...]) -> Array:
         if self.count == len(self.signs):
-            self.signs.append(self.rng.choice([-1.0, 1.0], shape))
+            self.signs = [*self.signs, self.rng.choice([-1.0, 1.0], shape)]
         self.count += 1
         return self.signs[self.count - 1]
 
