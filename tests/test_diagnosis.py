@@ -19,6 +19,8 @@ from mlp_ref.gate.diagnosis import Diagnosis, diagnose
 from mlp_ref.gate.run import run_cases
 from mlp_ref.subjects import Question, Subject
 
+pytestmark = pytest.mark.once
+
 MOST = 4000  # numbers of a case; the few larger ones take as long as all others together
 
 

@@ -11,6 +11,8 @@ import pytest
 from mlp_ref.cli import main
 from mlp_ref.gate.findings import Diagnosis, are_diagnoses, diagnoses_of, each_once
 
+pytestmark = pytest.mark.once
+
 CHOSEN = "verify fault:{} --arithmetic float64 --only {}"
 FEW = "softmax/*"
 

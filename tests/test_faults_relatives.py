@@ -15,6 +15,8 @@ from mlp_ref.gate.judge import Verdict
 from mlp_ref.gate.run import run_case
 from mlp_ref.subjects import Subject
 
+pytestmark = pytest.mark.once
+
 EACH = [(name, constant) for name, others in RELATIVES.items() for constant in others]
 SMALL = 2000  # numbers of a question
 

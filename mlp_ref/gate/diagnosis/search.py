@@ -24,6 +24,7 @@ _ON_TOP = 30  # of these where mistakes are searched for on top of others
 _TRIED = 16  # mistakes that are tried on all cases
 _PARTNERS, _PAIRED = 8, 2  # mistakes that are tried in pairs, on so many cases
 _SHOWN = 4  # of so many cases that it explains on top of others, it must show alone in one
+_BITS_OF_MORE = 18  # of a further mistake, for what is left over may be anything
 _MOST_OF_SILENCE = 14.0  # bits, for the cases are no independent ones
 
 
@@ -59,8 +60,8 @@ def _greedy(memory: Memory, failing: Sequence[Sample], barred: set[str]) -> list
         known = {name for f in found for name in f.names} | barred
         before = tuple(f.names[0] for f in found)
         best = (
-            _best(memory, left, (), known)
-            or (_best(memory, left, before, known) if before else None)
+            _best(memory, left, (), known, more=bool(found))
+            or (_best(memory, left, before, known, more=True) if before else None)
             or _pair(memory, left, known)
         )
         if best is None:
@@ -105,7 +106,12 @@ def _against(memory: Memory, f: Found, found: Sequence[Found], failing: Sequence
 
 
 def _best(
-    memory: Memory, left: Sequence[Sample], before: tuple[str, ...], known: set[str]
+    memory: Memory,
+    left: Sequence[Sample],
+    before: tuple[str, ...],
+    known: set[str],
+    *,
+    more: bool,
 ) -> list[Found] | None:
     """The mistake that explains most of what is left, alone or on top of those before."""
     looked_at = _spread(left)[: _ON_TOP if before else _LOOKED_AT]
@@ -116,10 +122,12 @@ def _best(
     }
     most = _each_once(sorted((name for name, n in quick.items() if n), key=lambda n: -quick[n]))
     results = {name: _explained(memory, name, before, left) for name in most[:_TRIED]}
+    needed, fewest = (_BITS_OF_MORE, 2) if more else (BITS_OF_PROOF, 1)
     results = {
         name: cases
         for name, cases in results.items()
-        if sum(bits for _, bits in cases) + _silence(memory, name, cases) >= BITS_OF_PROOF
+        if sum(bits for _, bits in cases) + _silence(memory, name, cases) >= needed
+        and len(cases) >= fewest
         and _SHOWN * sum(memory.shows(name, sample) for sample, _ in cases) >= len(cases)
     }
     if not results:
