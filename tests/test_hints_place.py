@@ -105,8 +105,8 @@ def test_what_cannot_be_compared_is_put_right(run: Run, name: str, text: str) ->
           "respect to the output.")),
         (wrong(value=lambda f, z: np.where(z > 20, z, f.value(z))),
          "mlp/points-above-20/softplus/float64",
-         ("z0 is right; look at the value of softplus. It would pass as float32, not as float64: is "
-          "something computed in float32, or made for it?")),
+         ("z0 is right; look at the value of softplus. It would pass as float32, not as float64: "
+          "is something computed in float32, or made for it?")),
     ],
 )  # fmt: skip
 def test_an_unknown_mistake_is_located(run: Run, name: str, text: str) -> None:

@@ -11,16 +11,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
-from wrong_networks import CASES, Run, after, names_a_cause, network, only, times, wrong
+from wrong_networks import CASES, Run, after, derived, names_a_cause, network, only, times, wrong
 
 from mlp_ref.activations import ACTIVATIONS
-from mlp_ref.arithmetic import Arithmetic
-from mlp_ref.bounds import Bounded, derive
 from mlp_ref.gate import causes as causes_of
 from mlp_ref.gate.cases import Case
 from mlp_ref.gate.run import run_case
-from mlp_ref.model import MLP
-from mlp_ref.parameters import Params
 from mlp_ref.subjects import network_subject
 
 Function = Callable[[Any], Any]
@@ -260,19 +256,6 @@ def _expected_once(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 EXPECTED, WHOLE = cache(Case.expected), cache(Case.whole)
-DERIVED: dict[object, dict[str, Bounded]] = {}
-
-
-def derived(
-    model: MLP, params: Params, x: Any, *goal: Any, arithmetic: Arithmetic
-) -> dict[str, Bounded]:
-    """`derive`, once for the same numbers."""
-    arrays = (params.flat, x, *(q for q in goal if isinstance(q, np.ndarray)))
-    rest = [q for q in goal if not isinstance(q, np.ndarray)]
-    key = (model, *rest, arithmetic, *((q.dtype, q.shape, q.tobytes()) for q in arrays))
-    if key not in DERIVED:
-        DERIVED[key] = derive(model, params, x, *goal, arithmetic=arithmetic)
-    return DERIVED[key]
 
 
 def causes(mistake: Mistake) -> Counter[str]:

@@ -285,10 +285,8 @@ def test_entries_for_other_subjects_are_told(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """A misspelt subject would leave the ledger without effect, in silence."""
-    others = [
-        ENTRY | {"id": f"own-{k}", "subjects": subjects}
-        for k, subjects in enumerate((["py:own:worng"], ["torch", "torch_ddp:*"], ["torch"]))
-    ]
+    named = (["py:own:worng"], ["torch", "torch_ddp:*"], ["torch"])
+    others = [ENTRY | {"id": f"own-{k}", "subjects": each} for k, each in enumerate(named)]
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", sys.path.copy())
     Path("own.py").write_text(OWN)

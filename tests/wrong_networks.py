@@ -10,8 +10,12 @@ import numpy as np
 from networks import NETWORKS
 
 from mlp_ref.activations import ACTIVATIONS
+from mlp_ref.arithmetic import Arithmetic
+from mlp_ref.bounds import Bounded, derive
 from mlp_ref.gate.run import run_case
 from mlp_ref.losses import LOSSES
+from mlp_ref.model import MLP
+from mlp_ref.parameters import Params
 from mlp_ref.subjects import network_subject
 
 Answer = dict[str, Any]
@@ -108,3 +112,18 @@ _CAUSES = re.compile(
     r"times the reference: |\bholds\b|\btransposed: |single precision|"
     r"overflows|rounded probability|memory"
 )
+
+
+DERIVED: dict[object, dict[str, Bounded]] = {}
+
+
+def derived(
+    model: MLP, params: Params, x: Any, *goal: Any, arithmetic: Arithmetic
+) -> dict[str, Bounded]:
+    """`derive`, once for the same numbers."""
+    arrays = (params.flat, x, *(q for q in goal if isinstance(q, np.ndarray)))
+    rest = [q for q in goal if not isinstance(q, np.ndarray)]
+    key = (model, *rest, arithmetic, *((q.dtype, q.shape, q.tobytes()) for q in arrays))
+    if key not in DERIVED:
+        DERIVED[key] = derive(model, params, x, *goal, arithmetic=arithmetic)
+    return DERIVED[key]

@@ -66,8 +66,9 @@ def render(subject: Session, corpus: Corpus, tally: Tally, summary: Summary, par
         blocks.append(f"### {arithmetic}, {plural(tally.cases[arithmetic], 'case')}")
         blocks.append(_table(tally.table(arithmetic)))
     wrong = [report for report in tally.failing if report.unexpected]
+    failing = _failing(wrong, summary)
     blocks += _section(
-        f"Failing: {plural(len(wrong), 'case')}", _failing(wrong, summary), "failing", "failing cases"
+        f"Failing: {plural(len(wrong), 'case')}", failing, "failing", "failing cases"
     )
     blocks += _section(
         f"Errors: {plural(len(tally.errors), 'case')}", _errors(tally), "errors", "reasons"
