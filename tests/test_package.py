@@ -16,6 +16,8 @@ import numpy as np
 import pytest
 
 import mlp_ref
+from mlp_ref.cli import main
+from mlp_ref.commands.questions import CONTRACT, contract
 
 ROOT = Path(__file__).parents[1]
 VERSION = re.escape(mlp_ref.__version__)
@@ -82,12 +84,21 @@ def test_the_wheel_holds_the_package_and_nothing_else(built: Path) -> None:
     }
     vectors = ROOT / "conformance" / "vectors"
     expected |= {f"mlp_ref/vectors/{path.name}" for path in vectors.iterdir()}
+    expected |= {f"mlp_ref/contract/{path.name}" for path in contract()} | {"mlp_ref/kills.json"}
     assert names == expected
     assert "mlp_ref/vectors/MANIFEST.json" in names
     assert {"mlp_ref/py.typed", "mlp_ref/data/digits.npz", "mlp_ref/data/README.md"} <= names
     assert len(licenses) == 1
     assert re.search(rf"^Version: {VERSION}$", metadata, re.MULTILINE)
     assert "License-Expression: BSD-3-Clause" in metadata
+
+
+def test_the_contract_is_found_in_a_checkout(capsys: pytest.CaptureFixture[str]) -> None:
+    """The protocol, the contract, the C header and the schema: their places, one a line."""
+    assert main(["questions", "--protocol"]) == 0
+    paths = [Path(line) for line in capsys.readouterr().out.splitlines()]
+    assert [path.name for path in paths] == list(CONTRACT)
+    assert all(path.is_file() and path.is_relative_to(ROOT / "conformance") for path in paths)
 
 
 def test_the_sdist_can_be_tested(built: Path) -> None:
@@ -118,6 +129,8 @@ def test_an_installed_wheel_finds_its_vectors(built: Path, tmp_path: Path) -> No
         archive.extractall(tmp_path / "site")
     program = (
         "from mlp_ref.corpus import find, load; print(find()); print(len(load().records))\n"
+        "from mlp_ref.corpus.kills import kills; print(len(kills()))\n"
+        "from mlp_ref.commands.questions import contract; print(*contract())\n"
         "from mlp_ref.cli import main; raise SystemExit(main(['cite']))"
     )
     environment = {**os.environ, "PYTHONPATH": str(tmp_path / "site")}
@@ -125,7 +138,11 @@ def test_an_installed_wheel_finds_its_vectors(built: Path, tmp_path: Path) -> No
         [sys.executable, "-P", "-c", program], cwd=tmp_path, env=environment, check=True,
         capture_output=True, text=True,
     )  # fmt: skip
-    folder, cases, *cited = done.stdout.splitlines()
+    folder, cases, killers, files, *cited = done.stdout.splitlines()
     assert Path(folder) == tmp_path / "site" / "mlp_ref" / "vectors"
+    assert int(killers) == int(cases)
     assert int(cases) == json.loads(read("conformance/vectors/MANIFEST.json"))["cases"]
+    assert [Path(name).read_bytes() for name in files.split()] == [
+        path.read_bytes() for path in contract()
+    ]
     assert "@software{mlp_ref," in cited
