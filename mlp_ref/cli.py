@@ -16,6 +16,7 @@ from mlp_ref.commands import (
     certify,
     cite,
     compare,
+    fuzz,
     gradcheck,
     merge,
     predict,
@@ -32,6 +33,7 @@ __all__ = ["main"]
 
 _COMMANDS = {
     "verify": verify,
+    "fuzz": fuzz,
     "questions": questions,
     "compare": compare,
     "merge": merge,

@@ -141,7 +141,7 @@ def _cross_entropy(z: Array, y: Array) -> tuple[Array, int, Callable[[], Array]]
         p = e / (1 + rest)
         p_y = p[rows, y]
         p[rows, y] = 0
-        p[rows, y] = np.where(p_y < 0.5, p_y - 1, -p.sum(axis=1))
+        p[rows, y] = np.where(p_y >= 0.5, -p.sum(axis=1), p_y - 1)
         return np.asarray(p)
 
     return log1p(rest[:, 0]) - shifted[rows, y], len(z), grad

@@ -41,13 +41,16 @@ def own(*records: Record, name: str = "own") -> str:
     return f"verify --vectors {name}"
 
 
-def refused(folder: Path, capsys: pytest.CaptureFixture[str]) -> str:
+AGAIN = "fetch the corpus again, or install mlp-ref"
+
+
+def refused(folder: Path, capsys: pytest.CaptureFixture[str], remedy: str = AGAIN) -> str:
     """The one line with which verify ends, having judged nothing."""
     assert main(["verify", "--vectors", str(folder), "--jsonl", "out.jsonl"]) == 4
     out, err = capsys.readouterr()
     assert out == ""
     assert err.startswith("mlp-ref: error: ")
-    assert err.endswith("; fetch the corpus again, or install mlp-ref\n")
+    assert err.endswith(f"; {remedy}\n")
     assert err.count("\n") == 1
     assert not Path("out.jsonl").exists()
     return err
@@ -121,9 +124,15 @@ def test_what_is_no_manifest_is_noticed(
 
 
 def test_a_folder_without_a_corpus(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Also one that does not exist."""
-    assert "must be a file of the corpus" in refused(tmp_path, capsys)
-    assert "must be a file of the corpus" in refused(tmp_path / "nowhere", capsys)
+    """Also one that does not exist, and a file: what is there is said."""
+    other = "name one that mlp-ref certify wrote, or none for the corpus that mlp-ref brings"
+    folder = tmp_path / "folder"
+    assert "lists; got nothing of that name; " in refused(folder, capsys, other)
+    folder.mkdir()
+    assert "lists; got an empty folder; " in refused(folder, capsys, other)
+    (folder / "own.py").touch()
+    assert "lists; got a folder with own.py; " in refused(folder, capsys, other)
+    assert "lists; got a file; " in refused(folder / "own.py", capsys, other)
 
 
 def test_our_own_corpus_is_checked_too(

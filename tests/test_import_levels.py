@@ -29,6 +29,7 @@ LEVELS = (
     ("certify", "faults"),
     ("subjects",),
     ("gate",),
+    ("fuzz",),
     ("commands",),
     ("cli", "pytest_plugin"),
     ("__main__",),

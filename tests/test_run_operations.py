@@ -218,6 +218,15 @@ def test_what_a_reply_makes_of_right_inputs(
     assert said(kind, RIGHT[operation]) == ({verdict}, {reason})
 
 
+@pytest.mark.parametrize("name", ["cmd:./mine", "so:./mine.so", "files:answers"])
+def test_a_program_that_refuses_right_inputs_is_told_what_it_did(name: str) -> None:
+    """The bare reason would read as if the inputs were wrong; an error stays as it is."""
+    for kind, reason in ((Kind.REJECT, "refused valid inputs: because"), (Kind.ERROR, "because")):
+        report = run_case(Fixed(Reply(kind, "because"), name), RIGHT["dense"])
+        assert {result.reason for result in report.results} == {reason}
+        assert report.verdict == Verdict.ERROR
+
+
 @pytest.mark.parametrize("rejects", REJECTS)
 @pytest.mark.parametrize(
     ("kind", "verdict"),

@@ -1,24 +1,25 @@
-"""``mlp-ref certify``: certified vectors for a network and a batch of the user's own."""
+"""``mlp-ref certify``: certified vectors for a network, or for questions, of the user's own."""
 
 from __future__ import annotations
 
 import argparse
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from mlp_ref.checks import fail
+from mlp_ref.checks import InputError, fail
 from mlp_ref.commands.data import add_target, read
 from mlp_ref.commands.predict import add_model, load_model
-from mlp_ref.commands.terminal import output, status_line
-from mlp_ref.corpus import write
+from mlp_ref.commands.terminal import output, progress, status_line
+from mlp_ref.corpus import load, write
 from mlp_ref.corpus.folder import MANIFEST
 from mlp_ref.corpus.records import Certified, Record
 from mlp_ref.files import quote
+from mlp_ref.gate.tally import plural
 from mlp_ref.losses import LOSSES
 from mlp_ref.model import MLP
 from mlp_ref.storage import Stored
@@ -32,7 +33,10 @@ gradient become exact numbers with a proven radius, and the bounds of a correct 
 DIR then holds one case in the format of the corpus, which mlp-ref vectors and mlp-ref verify read
 with --vectors DIR. Ball arithmetic proves the values; a second oracle confirms all of them, and a
 sample of each gradient by differences. What cannot be decided, such as the side of a kink, is
-refused by name."""
+refused by name.
+
+With --promote it certifies the questions of vectors that exist, in place of MODEL and --batch:
+those that mlp-ref fuzz saved, whose values are so far the reference's own."""
 
 _SAMPLE = 3  # entries of each gradient that the second oracle differences
 _VERSION = "own"
@@ -47,13 +51,16 @@ _TWICE = {
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of ``certify``."""
-    add_model(parser)
+    add_model(parser, "?")
     parser.add_argument(
-        "--batch", required=True, metavar="DATA",
+        "--batch", metavar="DATA",
         help="samples and targets: a .npz with arrays x and y, a .csv, or digits",
     )  # fmt: skip
     add_target(parser)
     parser.add_argument("--rows", type=int, metavar="N", help="certify the first N rows only")
+    parser.add_argument(
+        "--promote", metavar="DIR", help="certify every question of these vectors instead"
+    )
     parser.add_argument(
         "-o", "--output", required=True, metavar="DIR", help="folder to write the vectors into"
     )
@@ -61,20 +68,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Certify, confirm, write, and return 0."""
+    if args.promote:
+        return _promote(args)
+    for what, given in (("MODEL", args.model), ("--batch", args.batch)):
+        if given is None:
+            fail(f"{what} must be given, or --promote", "neither", "see mlp-ref certify --help")
     stored, name = load_model(args)
     if name is None:
         fail(f"{quote(args.model)} must say its loss", "none", "add --loss NAME")
     record = _question(args, stored, name)
-    folder = _folder(args.output)
-    try:
-        from mlp_ref.certify.build import confirmed
-        from mlp_ref.certify.certifier import certify
-    except ImportError as error:
-        fail(
-            "certify needs python-flint, mpmath and gmpy2",
-            str(error),
-            "pip install 'mlp-ref[certify]'",
-        )
+    folder = _folder(args.output, {record.operation})
+    certify, confirmed = _oracles()
     console = output()
     with status_line() as say:
         found = certify(record, whole=True, say=say)
@@ -98,6 +102,55 @@ def run(args: argparse.Namespace) -> int:
             f"note: {name} takes logits and applies {last} itself: this is the second one; if the "
             "network has it for predictions alone, certify it with identity last"
         )
+    console.print(
+        f"judge an implementation: mlp-ref verify py:module:object --vectors {args.output}"
+    )
+    return 0
+
+
+def _oracles() -> tuple[Callable[..., Record], Callable[[Record], Record]]:
+    """What certifies, and what confirms."""
+    try:
+        from mlp_ref.certify.build import confirmed
+        from mlp_ref.certify.certifier import certify
+    except ImportError as error:
+        fail(
+            "certify needs python-flint, mpmath and gmpy2",
+            str(error),
+            "pip install 'mlp-ref[certify]'",
+        )
+    return certify, confirmed
+
+
+def _promote(args: argparse.Namespace) -> int:
+    """Certify every question of a corpus, confirm every number, write, and return 0."""
+    for option in ("model", "batch", "target", "rows", "activations", "loss"):
+        if getattr(args, option) is not None:
+            fail(
+                "--promote must stand without what describes a network",
+                "MODEL" if option == "model" else f"--{option}", "leave it out",
+            )  # fmt: skip
+    records = load(folder=args.promote).records
+    if not records:
+        fail(f"{quote(args.promote)} must hold cases", "none", "see mlp-ref fuzz --save")
+    folder = _folder(args.output, {record.operation for record in records})
+    certify, confirmed = _oracles()
+    found = list[Record]()
+    with progress(len(records), "certify") as advance:
+        for record in records:
+            try:
+                found.append(confirmed(certify(replace(record, expected={}), whole=True)))
+            except InputError as error:
+                raise InputError(f"{record.id}: {error}") from None
+            advance(record.id)
+    found = [replace(record, since=_VERSION) for record in found]
+    folder.mkdir(parents=True, exist_ok=True)
+    write(folder, _VERSION, found, licence="none")
+    console, count = output(), sum(_size(record.expected) for record in found)
+    console.print(
+        f"{args.output} holds {plural(len(found), 'case')}: {count:,} numbers, certified to 107 "
+        "bits, and confirmed by the second oracle"
+    )
     console.print(
         f"judge an implementation: mlp-ref verify py:module:object --vectors {args.output}"
     )
@@ -136,12 +189,13 @@ def _names(model: MLP) -> list[str]:
     return [f.name for f in model.activations]
 
 
-def _folder(name: str) -> Path:
+def _folder(name: str, operations: Collection[str]) -> Path:
     """The folder, which must not hold other JSON files: a corpus lists all of its files."""
     folder = Path(name)
     if folder.exists() and not folder.is_dir():
         fail("-o must name a folder", f"the file {quote(name)}", "choose another name")
-    others = {file.name for file in folder.glob("*.json")} - {MANIFEST, "mlp.json"}
+    ours = {MANIFEST, *(f"{operation}.json" for operation in operations)}
+    others = {file.name for file in folder.glob("*.json")} - ours
     if others:
         fail("-o must name a folder of its own", f"{min(others)} in it", "choose another")
     return folder

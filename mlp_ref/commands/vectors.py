@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from fnmatch import fnmatchcase
 
 from mlp_ref.checks import fail, lookup
-from mlp_ref.commands.vectors_show import shown
+from mlp_ref.commands.vectors_show import killed, shown
 from mlp_ref.corpus import Corpus, load
 from mlp_ref.corpus.records import FLAGS, OPERATIONS, Record
 from mlp_ref.files import quote, require_other, require_writable
@@ -38,7 +38,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     export = actions.add_parser("export", help="write cases in another format")
     show.add_argument("id", metavar="ID", help="id of a case, as in the list")
     show.add_argument(
-        "--all", action="store_true", help=f"all entries of a tensor, not the first {_FIRST} alone"
+        "--all",
+        action="store_true",
+        help=f"all entries of a tensor and all faults, not {_FIRST} alone",
     )
     for chosen in (listing, export):
         chosen.add_argument("--operation", metavar="NAME", help=", ".join(OPERATIONS))
@@ -59,7 +61,11 @@ def run(args: argparse.Namespace) -> int:
     if args.action == "show":
         operation = args.id.partition("/")[0]
         corpus = load(operation if operation in OPERATIONS else None, args.vectors)
-        lines = shown(corpus.record(args.id), None if args.all else _FIRST)
+        most = None if args.all else _FIRST
+        record = corpus.record(args.id)
+        lines = [*shown(record, most)]
+        if args.vectors is None and not record.rejects:  # another corpus has cases of its own
+            lines += killed(args.id, most)
         sys.stdout.writelines(f"{line}\n" for line in lines)
         return 0
     if args.action == "export":
