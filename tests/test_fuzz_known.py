@@ -64,7 +64,7 @@ def torch_like(threshold: float = 20.0, miss: float = 0.0, mistake: str = "") ->
 def findings(subject: Subject, operation: str) -> list[tuple[str, str]]:
     """What is found: the id of the entry that knows it, and the first wrong tensor."""
     known = Known(subject, expectations_of(subject.name))
-    search = Search(subject, known, (operation,), (FLOAT64,), 90, 3)
+    search = Search(subject, known, (operation,), (FLOAT64,), 60, 3)
     return [(found.known, found.report.failures[0].tensor) for found in search.findings()]
 
 
