@@ -24,6 +24,8 @@ from benchmarks.views import answers_of, anything_changed, value_of
 from mlp_ref.corpus.records import OPERATIONS
 from mlp_ref.faults import FAULTS, RIGHT
 
+pytestmark = pytest.mark.once
+
 PAGE = detection.PAGE.read_text("utf-8")
 QUIET = {
     Key(m, s, A): frozenset[str]() for m in NUMPY for s in SETS for A in ("float64", "float32")

@@ -14,6 +14,8 @@ from mlp_ref.corpus import CorpusError, load
 from mlp_ref.corpus.kills import alone, fault_ids, kills, kills_of_case, read_kills
 from mlp_ref.faults import FAULTS
 
+pytestmark = pytest.mark.once
+
 CASE = "softmax/row-maxima/float64"
 SMALL: dict[str, Any] = {
     "corpus": "2026.1", "sha256": "0" * 64,

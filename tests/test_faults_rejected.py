@@ -17,6 +17,8 @@ from mlp_ref.faults import FAULTS, RIGHT, VARIANTS, operations_of
 from mlp_ref.faults.making import both, on_tensors
 from mlp_ref.gate.judge import Verdict
 
+pytestmark = pytest.mark.once
+
 KILLS: dict[str, Any] = json.loads(make_kills.PAGE.read_text("utf-8"))
 
 

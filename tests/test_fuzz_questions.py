@@ -27,6 +27,8 @@ from mlp_ref.gate.judge import judge_certified
 from mlp_ref.gate.run import run_case
 from mlp_ref.subjects import load
 
+pytestmark = pytest.mark.once
+
 OPERATIONS = tuple(MANNERS)
 
 

@@ -16,6 +16,8 @@ from mlp_ref.gate.judge import Verdict, judge_certified
 from mlp_ref.gate.run import CaseReport, run_cases
 from mlp_ref.subjects import Kind, Subject
 
+pytestmark = pytest.mark.once
+
 PLAIN = [name for name, mutant in MUTANTS.items() if not mutant.torch]
 STYLES = list({MUTANTS[name].build: name for name in reversed(PLAIN)}.values())
 
