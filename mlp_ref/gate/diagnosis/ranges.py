@@ -14,7 +14,7 @@ from mlp_ref.arithmetic import Array
 from mlp_ref.gate.diagnosis.places import wrong_entries
 from mlp_ref.gate.diagnosis.samples import Sample
 
-__all__ = ["range_of"]
+__all__ = ["divided", "range_of"]
 
 _ENOUGH = 3  # entries on either side of a threshold
 
@@ -29,10 +29,10 @@ def range_of(failing: Sequence[Sample], passing: Sequence[Sample], tensor: str) 
             seen = (x == 0) | ~(np.abs(x) < A.tiny / A.u)  # less may be lost in any formula
             bad.append(x[wrong & seen])
             good.append(x[~wrong & seen])
-    return _divided(np.concatenate(bad), np.concatenate(good))
+    return divided(np.concatenate(bad), np.concatenate(good))
 
 
-def _divided(wrong: Array, right: Array) -> str:
+def divided(wrong: Array, right: Array) -> str:
     """How the wrong arguments lie among the right ones."""
     right = right[~np.isnan(right)]
     if right.size < _ENOUGH or not wrong.size:
