@@ -14,11 +14,12 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from mlp_ref.activations import ACTIVATIONS
-from mlp_ref.arithmetic import FLOAT32, FLOAT64, Array, representable, trailing_unit
+from mlp_ref.arithmetic import FLOAT32, FLOAT64, Array, representable
 from mlp_ref.bounds import Bounded, derive
 from mlp_ref.dense import Layer
 from mlp_ref.gate.cases import Case
 from mlp_ref.gate.judge import refusal
+from mlp_ref.gate.proof import BITS_OF_PROOF, bits_of_proof
 from mlp_ref.parameters import Params
 
 __all__ = ["LAYOUT", "ROWS", "Cause", "proven_causes"]
@@ -26,9 +27,6 @@ __all__ = ["LAYOUT", "ROWS", "Cause", "proven_causes"]
 ROWS = "rows are samples, x is (n, n_in), W is (n_in, n_out) and z = x W + b"
 LAYOUT = "weights are (n_in, n_out) here; PyTorch stores (n_out, n_in)"
 
-# A wrong tensor would match by chance once in 2^12 times. The loss in float32 has that many bits;
-# of the small integers of the exact cases, several are needed.
-_BITS_OF_PROOF = 12
 # Between these |z| the activations show their shape: nearer to 0, most of them and their clipped
 # relatives are one line; farther out, two.
 _TELLING = (1.0, 4.0)
@@ -70,20 +68,14 @@ def _within(numbers: Array, candidate: Bounded) -> bool:
 def _proven(case: Case, numbers: Array, candidate: Bounded, wanted: Bounded) -> bool:
     """Whether all numbers are the candidate's, and the wrong ones could hardly be another's.
 
-    A number proves as many bits as lie between its distance from the reference and what is blurred:
-    by the bound, or because a short number such as 3, or 3 divided by the entries of a mean, is met
-    by chance. A 0 proves one: it is there or not.
+    Of the small integers of the exact cases, several are needed.
     """
     if not _within(numbers, candidate):
         return False
     wrong = np.abs(numbers - wanted.value) > wanted.allowed
-    distance = np.abs(candidate.value - wanted.value)
     entries = case.network.x.shape[0] * case.network.model.sizes[-1]
-    grain = trailing_unit(candidate.value)
-    grain = np.maximum(grain, trailing_unit(candidate.value * entries) / entries)
-    sharpness = distance / np.maximum(candidate.allowed, grain)
-    bits = np.where(candidate.value == 0, 1, np.log2(1 + sharpness))
-    return bool(bits[wrong].sum() >= _BITS_OF_PROOF)
+    bits = bits_of_proof(candidate.value, wanted.value, candidate.allowed, entries)
+    return bool(bits[wrong].sum() >= BITS_OF_PROOF)
 
 
 # ------------------------------------------------------------------------------ constant factors

@@ -12,13 +12,13 @@ from mlp_ref.arithmetic import FLOAT32, FLOAT64, Array, representable
 from mlp_ref.bounds import Bounded
 from mlp_ref.gate.cases import Case
 from mlp_ref.gate.judge import refusal
+from mlp_ref.gate.proof import BITS_OF_PROOF
 
 __all__ = ["printed_short"]
 
 _FEWEST = 3
 _ENOUGH: Mapping[str, int] = {FLOAT32.name: 9, FLOAT64.name: 17}  # digits that read back
 _LOOKED_AT = 1000  # entries of a tensor
-_BITS_OF_PROOF = 12  # short by chance once in 2^12 times
 
 
 def printed_short(case: Case, answer: Mapping[str, Any]) -> str:
@@ -60,6 +60,6 @@ def _looked_at(got: Any, wanted: Bounded) -> tuple[Array, Array, Array]:
 def _lengths(p: int, wrong: int) -> Iterator[int]:
     """Digits, the fewest first, of which so many wrong numbers are no chance."""
     digits = _FEWEST
-    while wrong * (p - digits * log2(10)) >= _BITS_OF_PROOF:
+    while wrong * (p - digits * log2(10)) >= BITS_OF_PROOF:
         yield digits
         digits += 1

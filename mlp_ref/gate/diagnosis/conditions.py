@@ -1,4 +1,4 @@
-"""Conditions: what exactly the failing cases have, and none of those that pass.
+"""Conditions: what all failing cases of a family have, and none of those that pass.
 
 A mistake in one activation, in odd batches or in the decay of a rule leaves every other case right.
 """

@@ -10,8 +10,9 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
-from mlp_ref.gate.diagnosis.match import BITS_OF_PROOF, tensor_proof
+from mlp_ref.gate.diagnosis.match import tensor_proof
 from mlp_ref.gate.diagnosis.samples import Sample
+from mlp_ref.gate.proof import BITS_OF_PROOF
 
 __all__ = ["factor_of"]
 

@@ -22,12 +22,10 @@ from mlp_ref.arithmetic import Array, trailing_unit
 from mlp_ref.bounds import Bounded
 from mlp_ref.faults import Parts, operations_of
 from mlp_ref.gate.diagnosis.samples import Sample
+from mlp_ref.gate.proof import bits_of_proof
 
-__all__ = ["BITS_OF_PROOF", "contradicts", "made_by", "proof", "tensor_proof"]
+__all__ = ["contradicts", "made_by", "proof", "tensor_proof"]
 
-# What is named would fit by chance once in 2^12 times, as of the hints. What fits beside it is
-# named too, and what a case that passes refutes is not.
-BITS_OF_PROOF = 12
 _ROUNDINGS = 8
 _CLASSES = 3  # NaN, inf and -inf
 _MOST_BITS = 24.0  # of one entry, for a single number shall not prove what many contradict
@@ -99,15 +97,11 @@ def _largest(x: Array) -> float:
 
 
 def _bits_of_numbers(y: Array, room: Array, right: Bounded, sample: Sample) -> float:
-    """What the wrong numbers prove: a short one, such as 3 or a third of it, is met by chance."""
+    """What the wrong numbers prove that the room cannot blur."""
     both = np.isfinite(y) & np.isfinite(right.value)
-    distance = np.abs(y - right.value)
-    telling = both & (distance > right.allowed + room)
-    entries = sample.rows * sample.outputs
-    grain = np.maximum(trailing_unit(y), trailing_unit(y * entries) / entries)
-    bits = np.log2(1 + distance / np.maximum(room, grain))
-    bits = np.where(y == 0, 1.0, np.minimum(np.nan_to_num(bits, posinf=0.0), _MOST_BITS))
-    return float(bits[telling].sum())
+    telling = both & (np.abs(y - right.value) > right.allowed + room)
+    bits = bits_of_proof(y, right.value, room, sample.rows * sample.outputs)
+    return float(np.minimum(np.nan_to_num(bits, posinf=0.0), _MOST_BITS)[telling].sum())
 
 
 def _bits_of_classes(y: Array, right: Bounded) -> float:

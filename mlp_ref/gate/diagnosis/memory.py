@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from functools import cache, reduce
-from itertools import islice
 from types import MappingProxyType
 
 from mlp_ref.checks import InputError
@@ -19,7 +18,6 @@ from mlp_ref.gate.diagnosis.samples import Sample
 __all__ = ["MISTAKES", "Memory", "fault_of"]
 
 _OTHER = "@"  # between a fault and the constant that it has here
-_REFUTING = 40  # cases of a group that pass and are held against a mistake
 
 MISTAKES: Mapping[str, Parts] = MappingProxyType(
     {name: fault.parts for name, fault in FAULTS.items() if fault.family != "walkthrough"}
@@ -105,10 +103,10 @@ class Memory:
     def refuted(self, name: str, group: str) -> bool:
         """Whether a case of the group passes that the mistake would fail."""
         if (name, group) not in self._refuted:
-            shown = (s for s in self.passing.get(group, ()) if self.shows(name, s))
             self._refuted[name, group] = any(
                 contradicts(made_by(MISTAKES[name], sample), sample)
-                for sample in islice(shown, _REFUTING)
+                for sample in self.passing.get(group, ())
+                if self.shows(name, sample)
             )
         return self._refuted[name, group]
 

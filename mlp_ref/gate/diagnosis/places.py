@@ -9,8 +9,9 @@ from types import MappingProxyType
 import numpy as np
 
 from mlp_ref.arithmetic import Array
-from mlp_ref.gate.diagnosis.match import BITS_OF_PROOF, tensor_proof
+from mlp_ref.gate.diagnosis.match import tensor_proof
 from mlp_ref.gate.diagnosis.samples import Sample
+from mlp_ref.gate.proof import BITS_OF_PROOF
 
 __all__ = ["moved", "region", "wrong_entries"]
 

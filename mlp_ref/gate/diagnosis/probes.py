@@ -18,8 +18,8 @@ from mlp_ref.gate.diagnosis.factors import factor_of
 from mlp_ref.gate.diagnosis.places import moved, region, wrong_entries
 from mlp_ref.gate.diagnosis.ranges import range_of
 from mlp_ref.gate.diagnosis.samples import Sample
-from mlp_ref.gate.diagnosis.texts import many
 from mlp_ref.gate.findings import Diagnosis
+from mlp_ref.gate.tally import plural
 
 __all__ = ["probe"]
 
@@ -71,9 +71,9 @@ def _common(name: str, kind: str, own: Sequence[Sample], samples: Sequence[Sampl
     if sentence.startswith("the "):
         sentence = f"T{sentence[1:]}"
     only = condition(own, samples)
-    exactly = f" Exactly the cases {only} fail." if only else ""
-    evidence = f"So it is in {many(len(own), 'failing case')}, such as {own[0].case.id}.{exactly}"
-    return Diagnosis(sentence, evidence, _look(kind, name), (), len(own))
+    common = f" All of them are cases {only}, and no case that passes is." if only else ""
+    evidence = f"So it is in {plural(len(own), 'failing case')}, such as {own[0].case.id}.{common}"
+    return Diagnosis(sentence, evidence, _look(kind, name, own), (), len(own))
 
 
 def _elementary(sample: Sample) -> bool:
@@ -153,6 +153,10 @@ _BEFORE: Mapping[str, str] = {
 }  # fmt: skip
 
 
-def _look(tensor: str, name: str) -> str:
-    before = "" if tensor in ("z", "y", "params", "grads") else "; what comes before it is right"
-    return f"Look at {_BEFORE.get(tensor, tensor)} in {name}{before}."
+def _look(kind: str, name: str, own: Sequence[Sample]) -> str:
+    """Where to look. What comes before it is known to be right only if it was returned."""
+    before = [(s, s.case.tensors[: s.case.tensors.index(s.wrong[0])]) for s in own]
+    missing = any(tensor not in s.answer for s, names in before for tensor in names)
+    then = "; what comes before it is right" if any(names for _, names in before) else ""
+    then = "; not all that comes before it was returned" if missing else then
+    return f"Look at {_BEFORE.get(kind, kind)} in {name}{then}."

@@ -13,9 +13,10 @@ from dataclasses import dataclass
 from itertools import islice, zip_longest
 from math import comb, log2
 
-from mlp_ref.gate.diagnosis.match import BITS_OF_PROOF, made_by, tensor_proof
+from mlp_ref.gate.diagnosis.match import made_by, tensor_proof
 from mlp_ref.gate.diagnosis.memory import MISTAKES, Memory, fault_of
 from mlp_ref.gate.diagnosis.samples import Sample
+from mlp_ref.gate.proof import BITS_OF_PROOF
 
 __all__ = ["Found", "search"]
 
@@ -34,7 +35,7 @@ class Found:
 
     ``names``   of one mistake, or of several that the cases do not tell apart
     ``cases``   the failing cases that it explains, alone or with those found before
-    ``beside``  those found before, if it shows only together with them
+    ``beside``  those with which together it explains them
     """
 
     names: tuple[str, ...]
@@ -203,7 +204,7 @@ def _pair(memory: Memory, left: Sequence[Sample], known: set[str]) -> list[Found
 
     One of them must return one of the wrong tensors.
     """
-    usual = [name for name in MISTAKES if name not in known and "@" not in name]
+    usual = [name for name in MISTAKES if name not in known and name == fault_of(name)[0]]
     for sample in _spread(left)[:_PAIRED]:
         shown = [name for name in usual if memory.shows(name, sample)]
         for first in islice(_partial(memory, sample, shown), _PARTNERS):
@@ -220,7 +221,7 @@ def _proves(memory: Memory, names: tuple[str, ...], sample: Sample) -> bool:
     return (memory.proof(names, sample) or 0.0) >= BITS_OF_PROOF
 
 
-def _both(memory: Memory, names: tuple[str, ...], left: Sequence[Sample]) -> list[Found] | None:
+def _both(memory: Memory, names: tuple[str, str], left: Sequence[Sample]) -> list[Found] | None:
     """Two mistakes with all cases that they explain together: more than one."""
     cases = tuple(
         s for s in left
@@ -230,7 +231,7 @@ def _both(memory: Memory, names: tuple[str, ...], left: Sequence[Sample]) -> lis
     )  # fmt: skip
     if len(cases) < 2:
         return None
-    return [Found((name,), cases) for name in names]
+    return [Found((name,), cases, (other,)) for name, other in (names, names[::-1])]
 
 
 def _partial(memory: Memory, sample: Sample, names: Sequence[str]) -> Iterator[str]:

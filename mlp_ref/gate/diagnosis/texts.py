@@ -11,15 +11,11 @@ from mlp_ref.gate.diagnosis.samples import Sample
 from mlp_ref.gate.diagnosis.search import Found
 from mlp_ref.gate.findings import Diagnosis
 from mlp_ref.gate.run import CaseReport
+from mlp_ref.gate.tally import plural
 
-__all__ = ["earlier", "many", "of_catalogue", "operations", "remaining"]
+__all__ = ["earlier", "of_catalogue", "operations", "remaining"]
 
 _NAMED = 3  # mistakes that are named where the cases do not tell them apart
-
-
-def many(n: int, noun: str) -> str:
-    """``1 case``, ``2 cases``."""
-    return f"{n:,} {noun}" + ("" if n == 1 else "s")
 
 
 def operations(samples: Iterable[Sample]) -> str:
@@ -41,10 +37,10 @@ def of_catalogue(found: Found, failing: int) -> Diagnosis:
     *others, last = ["", *(fault_of(name)[0] for name in found.beside)]
     beside = " and ".join(filter(None, (", ".join(filter(None, others)), last)))
     alone = f", together with {beside}" if beside else ""
-    explained = f"{len(found.cases):,} of {many(failing, 'failing case')}"
+    explained = f"{len(found.cases):,} of {plural(failing, 'failing case')}"
     evidence = (
         f"This mistake returns what the subject does in {explained} ({operations(found.cases)}), "
-        f"all {many(wrong, 'number')} of the wrong tensors{alone}; no case that passes there "
+        f"all {plural(wrong, 'number')} of the wrong tensors{alone}; no case that passes there "
         "speaks against it."
     )
     fixes = dict.fromkeys(FAULTS[name].fix for name in ids[:_NAMED])
@@ -61,7 +57,7 @@ def earlier(reports: Sequence[CaseReport]) -> tuple[Diagnosis, ...]:
         return ()
     return (
         Diagnosis(
-            f"{many(len(lost), 'failing case')} took no part in the diagnosis.",
+            f"{plural(len(lost), 'failing case')} took no part in the diagnosis.",
             f"Their answers are not at hand, such as that of {lost[0].case.id}: they were judged "
             "before the run was resumed, or are very long.",
             "Run again without --resume.", (), len(lost),
@@ -72,7 +68,7 @@ def earlier(reports: Sequence[CaseReport]) -> tuple[Diagnosis, ...]:
 def remaining(left: Sequence[Sample], failing: int) -> Diagnosis:
     """A few cases that the mistakes found do not explain to the last number."""
     return Diagnosis(
-        f"{many(len(left), 'failing case')} of {failing:,} remain unexplained.",
+        f"Unexplained: {plural(len(left), 'failing case')} of {failing:,}.",
         f"Together, the mistakes above return something else there, such as in {left[0].case.id}.",
         "Mend those first, and judge again.", (), len(left),
     )  # fmt: skip
