@@ -33,7 +33,7 @@ def describe(x: object) -> str:
     """Name an argument in a message: ``float32 array of shape (3, 4)``."""
     if isinstance(x, np.ndarray):
         return f"{x.dtype} array of shape {x.shape}"
-    text = repr(x)
+    text = " ".join(line.strip() for line in repr(x).splitlines())  # of a tensor: several
     return f"{type(x).__name__} {text if len(text) <= 60 else text[:57] + '...'}"
 
 
@@ -51,6 +51,11 @@ def require_matrix(
 
     Complex arrays of the same width count as that dtype: the complex step needs them.
     """
+    if (
+        type(x) is np.ndarray and x.ndim == 2 and x.dtype == dtype and x.shape[1] == columns
+        and x.shape[0]
+    ):  # fmt: skip
+        return  # what a training step brings: it shall cost next to nothing
     width = "any" if columns is None else columns
     if not isinstance(x, np.ndarray):
         fail(f"{name} must be a NumPy array", describe(x), f"pass np.asarray({name}, dtype=...)")

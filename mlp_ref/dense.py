@@ -23,17 +23,21 @@ class Layer(NamedTuple):
 
 def affine(layer: Layer, x: Array, out: Array | None = None) -> Array:
     """z = x W + b for rows x (n, n_in)."""
-    z = np.matmul(x, layer.W, out=out)  # (n, n_out)
+    z = np.dot(x, layer.W, out=out)  # (n, n_out)
     z += layer.b
     return z
 
 
-def affine_grad(x: Array, g: Array, out: Layer | None = None) -> Layer:
-    """dL/dW = x^T g and dL/db = sum over rows of g, for g = dL/dz (n, n_out)."""
+def affine_grad(x: Array, g: Array, out: Layer | None = None, ones: Array | None = None) -> Layer:
+    """dL/dW = x^T g and dL/db = 1^T g, the sum over rows, for g = dL/dz (n, n_out).
+
+    ``ones`` (n,) is that vector of ones, if it is at hand.
+    """
     dW, db = (None, None) if out is None else out
-    return Layer(np.matmul(x.T, g, out=dW), np.sum(g, axis=0, out=db))
+    ones = np.ones(len(g), g.dtype) if ones is None else ones
+    return Layer(np.dot(x.T, g, out=dW), np.dot(ones, g, out=db))
 
 
 def affine_vjp(layer: Layer, g: Array, out: Array | None = None) -> Array:
     """dL/dx = g W^T for g = dL/dz (n, n_out)."""
-    return np.matmul(g, layer.W.T, out=out)  # (n, n_in)
+    return np.dot(g, layer.W.T, out=out)  # (n, n_in)

@@ -19,7 +19,7 @@ import numpy as np
 
 from mlp_ref.arithmetic import FLOAT32, FLOAT64, Array
 from mlp_ref.checks import describe, fail, require_matrix, require_same
-from mlp_ref.softmax import row_exp
+from mlp_ref.softmax import RowMemory, row_exp, shifted_exp
 from mlp_ref.special import log1p, minus_abs
 
 __all__ = ["BINARY_CROSS_ENTROPY", "CROSS_ENTROPY", "LOSSES", "SQUARED_ERROR", "Loss"]
@@ -31,20 +31,23 @@ class Loss:
 
     ``check(z, target)`` raises `InputError`
     ``parts(z, target)`` (l, count, g): terms l, the mean loss is their sum over ``count``; and a
-                         function g() that returns the gradient times ``count``
+                         function g(), to be called once, that returns the gradient of that sum
     ``hits(z, target)``  which predictions are right (NaN where that means nothing)
+
+    ``parts`` takes memory that it may use, as third argument. Overflow, and the NaN of infinite
+    logits, are for its caller to ignore, as `value` and `value_and_grad` do.
     """
 
     name: str
     check: Callable[[Array, Array], None]
-    parts: Callable[[Array, Array], tuple[Array, int, Callable[[], Array]]]
+    parts: Callable[..., tuple[Array, int, Callable[[], Array]]]
     hits: Callable[[Array, Array], Array]
 
     def value(self, z: Array, target: Array) -> Any:
         """The mean loss, a scalar of the dtype of z."""
         require_matrix("z", z)
         self.check(z, target)
-        with np.errstate(over="ignore"):
+        with np.errstate(over="ignore", invalid="ignore"):
             terms, count, _ = self.parts(z, target)
             return terms.sum() / count
 
@@ -52,11 +55,15 @@ class Loss:
         """The mean loss and its gradient with respect to z, of shape (n, C) and the dtype of z."""
         require_matrix("z", z)
         self.check(z, target)
-        with np.errstate(over="ignore"):
-            terms, count, grad = self.parts(z, target)
-            g = grad()
-            g /= count
-            return terms.sum() / count, g
+        with np.errstate(over="ignore", invalid="ignore"):
+            return self.descent(z, target)
+
+    def descent(self, z: Array, target: Array, work: RowMemory | None = None) -> tuple[Any, Array]:
+        """`value_and_grad` of what was checked; the gradient may live in the memory of ``work``."""
+        terms, count, grad = self.parts(z, target, work)
+        g = grad()
+        g /= count
+        return np.add.reduce(terms, axis=None) / count, g
 
     def accuracy(self, z: Array, target: Array) -> float:
         """The share of right predictions, in [0, 1]; NaN is never right. NaN for squared_error."""
@@ -69,10 +76,11 @@ class Loss:
 
 def _check_labels(z: Array, y: Array) -> None:
     n, classes = z.shape
-    if isinstance(y, np.ndarray) and y.dtype.kind in "iu" and y.ndim == 1:
+    if isinstance(y, np.ndarray) and y.ndim == 1 and y.dtype.kind in "iu":
         if y.shape != (n,):
             fail(f"labels must have shape ({n},)", describe(y), "pass one class index per row")
-        if y.min() < 0 or y.max() >= classes:
+        # argmin, as min takes several times as long for a batch
+        if y[y.argmin()] < 0 or y[y.argmax()] >= classes:
             fail(
                 f"labels must lie in 0..{classes - 1}",
                 f"labels from {y.min()} to {y.max()}", "number the classes from 0",
@@ -123,31 +131,42 @@ def _product(target: Array, x: Array) -> Array:
     return np.multiply(target, x, out=np.zeros_like(x), where=target != 0)
 
 
-def _cross_entropy(z: Array, y: Array) -> tuple[Array, int, Callable[[], Array]]:
+def _cross_entropy(
+    z: Array, y: Array, work: RowMemory | None = None
+) -> tuple[Array, int, Callable[[], Array]]:
     """l_i = sum_k t_ik (m_i - z_ik) + log S_i sum_k t_ik and g = p sum_k t_k - t.
 
-    Where the label has more than half of the probability the gradient at it is -sum_{k != y} p_k:
-    p_y - 1 would cancel.
+    At a label g = -sum_{k != y} p_k, where p_y - 1 would cancel. S - 1 is the sum of the other
+    exponentials and of e_y - 1, which is 0 if the label has the largest logit.
     """
-    shifted, e, rest = row_exp(z)
     if y.ndim == 2:
+        shifted, e, rest = row_exp(z)
         weight = y.sum(axis=1, keepdims=True)
         gap = _product(y, -shifted)
         terms = gap.sum(axis=1, keepdims=True) + weight * log1p(rest)
         return terms, len(z), lambda: e / (1 + rest) * weight - y
-    rows = np.arange(len(z))
+    shifted, e, starts, ones = shifted_exp(z, work)
+    flat, label = e.reshape(-1), starts + y.astype(np.intp, copy=False)
+    own = flat[label]
+    flat[label] = 0
+    others = np.dot(e, ones)
+    rest = own - 1
+    rest += others
+    terms = log1p(rest)
+    terms -= shifted.reshape(-1)[label]
 
     def grad() -> Array:
-        p = e / (1 + rest)
-        p_y = p[rows, y]
-        p[rows, y] = 0
-        p[rows, y] = np.where(p_y >= 0.5, -p.sum(axis=1), p_y - 1)
-        return np.asarray(p)
+        S = np.add(own, others, out=own)
+        flat[label] = np.negative(others, out=others)
+        g: Array = np.divide(e, S[:, None], out=e)
+        return g
 
-    return log1p(rest[:, 0]) - shifted[rows, y], len(z), grad
+    return terms, len(z), grad
 
 
-def _binary_cross_entropy(z: Array, t: Array) -> tuple[Array, int, Callable[[], Array]]:
+def _binary_cross_entropy(
+    z: Array, t: Array, work: RowMemory | None = None
+) -> tuple[Array, int, Callable[[], Array]]:
     """l = |z| w + log(1 + exp(-|z|)), w = 1 - t for z > 0 and t otherwise; g = sigmoid(z) - t."""
     low = minus_abs(z)
     wrong = np.where(z.real > 0, 1 - t, t)
@@ -160,15 +179,18 @@ def _binary_cross_entropy(z: Array, t: Array) -> tuple[Array, int, Callable[[], 
     return log1p(e) - _product(wrong, low), z.size, grad
 
 
-def _squared_error(z: Array, t: Array) -> tuple[Array, int, Callable[[], Array]]:
+def _squared_error(
+    z: Array, t: Array, work: RowMemory | None = None
+) -> tuple[Array, int, Callable[[], Array]]:
     """l = (z - t)^2, g = 2 (z - t)."""
-    gap = z - t
-    return np.square(gap), z.size, lambda: 2 * gap
+    gap = np.subtract(z, t, out=work and work.exp)
+    return np.square(gap, out=work and work.shifted), z.size, lambda: np.multiply(gap, 2, out=gap)
 
 
 def _right_class(z: Array, y: Array) -> Array:
-    right = z.argmax(axis=1) == (y if y.ndim == 1 else y.argmax(axis=1))
-    return np.asarray(right & ~np.isnan(z).any(axis=1))
+    chosen = z.argmax(axis=1)  # the first NaN of a row, if it has one
+    best = z[np.arange(len(z)), chosen]
+    return np.asarray((chosen == (y if y.ndim == 1 else y.argmax(axis=1))) & (best == best))
 
 
 def _right_side(z: Array, t: Array) -> Array:

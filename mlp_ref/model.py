@@ -14,11 +14,12 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import DTypeLike
 
-from mlp_ref.activations import Activation
+from mlp_ref.activations import IDENTITY, Activation, Elementwise
 from mlp_ref.arithmetic import Array
 from mlp_ref.checks import describe, fail, require_matrix, require_same
 from mlp_ref.dense import affine, affine_grad, affine_vjp
 from mlp_ref.parameters import Params, require_sizes
+from mlp_ref.softmax import RowMemory
 
 __all__ = ["MLP", "Trace", "Workspace"]
 
@@ -32,12 +33,19 @@ class Trace(NamedTuple):
 
 
 class Workspace(NamedTuple):
-    """Memory that forward and backward write into instead of allocating, for batches of n rows."""
+    """Memory that a training step writes into instead of allocating, for batches of n rows.
 
-    z: tuple[Array, ...]
-    a: tuple[Array, ...]
-    g: tuple[Array, ...]  # (n, n_l)  dL/da_l, the input of layer l
+    ``z``, ``a``  one array where f_l may be computed in place
+    ``g``, ``d``  dL/da_{l+1} and dL/dz_l; all layers share the memory of one
+    """
+
+    z: tuple[Array, ...]  # (n, n_{l+1})
+    a: tuple[Array, ...]  # (n, n_{l+1})
+    g: tuple[Array, ...]  # (n, n_{l+1})
+    d: tuple[Array, ...]  # (n, n_{l+1})
     grads: Params
+    loss: RowMemory
+    ones: Array  # (n,)
 
 
 @dataclass(frozen=True)
@@ -71,14 +79,15 @@ class MLP:
         """Return the output a_L (n, n_L) and the trace.
 
         x is (n, n_0) and of the dtype of the parameters; complex x or parameters follow the complex
-        step. With ``work`` the results live in its memory and last until it is used again.
+        step. With ``work`` the results live in its memory and last until it is used again; z_l is
+        overwritten by a_l where `Elementwise.in_place` allows it.
         Raises `InputError` for another shape or dtype, or for parameters of other sizes.
         """
         self._require(params)
         require_matrix("x", x, self.sizes[0], params.dtype)
         a, zs, outputs = x, [], []
-        for k, (layer, f) in enumerate(zip(params.layers, self.activations, strict=True)):
-            z = affine(layer, a, work and work.z[k])
+        for k, f in enumerate(self.activations):
+            z = affine(params.layers[k], a, work and work.z[k])
             a = f.value(z, work and work.a[k])
             zs.append(z)
             outputs.append(a)
@@ -105,12 +114,17 @@ class MLP:
         require_same("g", g, "the output", trace.a[-1])
         require_matrix("g", g, self.sizes[-1], params.dtype)
         grads = Params.zeros(self.sizes, params.dtype) if work is None else work.grads
-        for k in reversed(range(len(params.layers))):
-            delta = self.activations[k].vjp(g, trace.z[k], trace.a[k])  # (n, n_{k+1})
-            affine_grad(trace.a[k - 1] if k else trace.x, delta, out=grads.layers[k])
-            if k or input_gradient:
-                g = affine_vjp(params.layers[k], delta, work and work.g[k])  # (n, n_k)
-        return grads, g if input_gradient else None
+        last = len(params.layers) - 1
+        for k in range(last, -1, -1):
+            f, delta = self.activations[k], g
+            if k < last or f is not IDENTITY:  # the Jacobian of logits is I
+                delta = f.vjp(g, trace.z[k], trace.a[k], work and work.d[k])  # (n, n_{k+1})
+            before = trace.a[k - 1] if k else trace.x
+            affine_grad(before, delta, grads.layers[k], work and work.ones)
+            if k:
+                g = affine_vjp(params.layers[k], delta, work and work.g[k - 1])  # (n, n_k)
+        gx = affine_vjp(params.layers[0], delta) if input_gradient else None
+        return grads, gx
 
     def predict(self, params: Params, x: Array) -> Array:
         """The output a_L (n, n_L) alone; see `forward`."""
@@ -120,14 +134,27 @@ class MLP:
         """The index (n,) of the largest output of each row, the first of equal ones."""
         return np.asarray(np.argmax(self.predict(params, x), axis=1))
 
-    def workspace(self, n: int, dtype: DTypeLike = np.float64) -> Workspace:
-        """Memory for batches of n rows."""
-        after = self.sizes[1:]
+    def workspace(
+        self, n: int, dtype: DTypeLike = np.float64, grads: Params | None = None
+    ) -> Workspace:
+        """Memory for batches of n rows; batches of another n may share that of the gradients."""
+
+        def shared(widths: tuple[int, ...]) -> tuple[Array, ...]:
+            memory = np.empty(n * max(widths, default=0), dtype)
+            return tuple(memory[: n * k].reshape(n, k) for k in widths)
+
+        z = tuple(np.empty((n, k), dtype) for k in self.sizes[1:])
         return Workspace(
-            tuple(np.empty((n, k), dtype) for k in after),
-            tuple(np.empty((n, k), dtype) for k in after),
-            tuple(np.empty((n, k), dtype) for k in self.sizes[:-1]),
-            Params.zeros(self.sizes, dtype),
+            z,
+            tuple(
+                z_l if isinstance(f, Elementwise) and f.in_place else np.empty_like(z_l)
+                for z_l, f in zip(z, self.activations, strict=True)
+            ),
+            shared(self.sizes[1:-1]),
+            shared(self.sizes[1:]),
+            Params.zeros(self.sizes, dtype) if grads is None else grads,
+            RowMemory.like(z[-1]),
+            np.ones(n, dtype),
         )
 
     def _require(self, params: Params) -> None:

@@ -2,7 +2,8 @@
 
 An optimizer is a frozen record of hyperparameters. Its state holds the step count t and as many
 vectors of the shape of the parameters as the method has moments. `step` is pure; `update`, the same
-arithmetic in place, is what training runs.
+arithmetic in place, is what training runs. It walks through the vectors in blocks: all that is done
+to an entry needs nothing of the others.
 """
 
 from __future__ import annotations
@@ -38,7 +39,7 @@ def _require(name: str, value: float, low: float, high: float, text: str) -> Non
 
 
 class Optimizer(ABC):
-    """What all methods share; a subclass states its recurrence in `update`."""
+    """What all methods share; a subclass states its recurrence in `advance`."""
 
     lr: float
     moments: ClassVar[int]
@@ -74,14 +75,49 @@ class Optimizer(ABC):
             _require("lr", lr, 0, float("inf"), "finite and at least 0")
         new = params.copy()
         own = State(state.t, tuple(m.copy() for m in state.moments))
-        own = self.update(new, grads.copy(), own, np.empty_like(new.flat), lr)
-        return new, own
+        return new, self.update(new, grads.copy(), own, self.scratch(params), lr)
 
-    @abstractmethod
+    @property
+    def _scratches(self) -> bool:
+        return True
+
+    def scratch(self, params: Params) -> Array:
+        """Memory that `update` needs, for a block of the vectors."""
+        return np.empty(_block(params.flat) if self._scratches else 0, params.dtype)
+
     def update(
         self, params: Params, grads: Params, state: State, scratch: Array, lr: float | None = None
     ) -> State:
-        """Advance ``params`` and the moments in place; overwrite grads and ``scratch`` (p,)."""
+        """Advance ``params`` and the moments in place; overwrite ``grads`` and ``scratch``."""
+        t, rate = state.t + 1, self.lr if lr is None else lr
+        vectors = [params.flat, grads.flat, *[moment.flat for moment in state.moments]]
+        if params.flat.size <= _UNDIVIDED:
+            self.advance(t, rate, scratch, *vectors)
+        else:
+            block = _block(params.flat)
+            for start in range(0, params.flat.size, block):
+                parts = [vector[start : start + block] for vector in vectors]
+                self.advance(t, rate, scratch[: len(parts[0])], *parts)
+        return State(t, state.moments)
+
+    @abstractmethod
+    def advance(
+        self, t: int, lr: float, scratch: Array, theta: Array, g: Array, *moments: Array
+    ) -> None:
+        """The recurrence of step t = 1, 2, ... on vectors; theta and the moments are changed."""
+
+
+_UNDIVIDED = 1 << 12  # entries
+_CACHED = 1 << 20  # bytes
+
+
+def _block(flat: Array) -> int:
+    """How many entries are advanced at once: at most half, so that scratch memory is small.
+
+    Of vectors beyond the cache, a block of each stays in it from one pass to the next.
+    """
+    half = max(_UNDIVIDED, -(-flat.size // 2))
+    return int(min(flat.size, half, _CACHED // flat.itemsize))
 
 
 @dataclass(frozen=True)
@@ -112,23 +148,26 @@ class SGD(Optimizer):
     def _slots(self) -> int:
         return 1 if self.momentum else 0
 
-    def update(
-        self, params: Params, grads: Params, state: State, scratch: Array, lr: float | None = None
-    ) -> State:
+    @property
+    def _scratches(self) -> bool:
+        return bool(self.nesterov or self.weight_decay)
+
+    def advance(
+        self, t: int, lr: float, scratch: Array, theta: Array, g: Array, *moments: Array
+    ) -> None:
         """One step in place; see the class for the recurrence."""
-        theta, g = params.flat, grads.flat
         if self.weight_decay:
             g += np.multiply(theta, self.weight_decay, out=scratch)
+        direction = g
         if self.momentum:
-            v = state.moments[0].flat
+            (v,) = moments
             v *= self.momentum
             v += g
             if self.nesterov:
                 g += np.multiply(v, self.momentum, out=scratch)
             else:
-                g = v
-        theta -= np.multiply(g, self.lr if lr is None else lr, out=scratch)
-        return State(state.t + 1, state.moments)
+                direction = v
+        theta -= np.multiply(direction, lr, out=g)
 
 
 @dataclass(frozen=True)
@@ -156,17 +195,15 @@ class Adam(Optimizer):
         _require("beta2", self.beta2, 0, 1, "in [0, 1)")
         _require("eps", self.eps, 5e-324, float("inf"), "positive")
 
-    def update(
-        self, params: Params, grads: Params, state: State, scratch: Array, lr: float | None = None
-    ) -> State:
+    def advance(
+        self, t: int, lr: float, scratch: Array, theta: Array, g: Array, *moments: Array
+    ) -> None:
         """One step in place; see the class for the recurrence."""
-        theta, g, t = params.flat, grads.flat, state.t + 1
-        m, v = (moment.flat for moment in state.moments)
+        m, v = moments
         if not theta.dtype.type(self.eps):
             fail(f"eps must not underflow in {theta.dtype}", repr(self.eps), "choose a larger one")
-        rate = self.lr if lr is None else lr
         if self.weight_decay and self.decoupled:
-            theta *= 1 - rate * self.weight_decay
+            theta *= 1 - lr * self.weight_decay
         elif self.weight_decay:
             g += np.multiply(theta, self.weight_decay, out=scratch)
         m *= self.beta1
@@ -178,9 +215,8 @@ class Adam(Optimizer):
         root /= sqrt(1 - self.beta2**t)
         root += self.eps
         update = np.divide(m, root, out=scratch)
-        update *= rate / (1 - self.beta1**t)
+        update *= lr / (1 - self.beta1**t)
         theta -= update
-        return State(t, state.moments)
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,32 @@ import numpy as np
 from mlp_ref.arithmetic import Array
 from mlp_ref.special import log1p
 
-__all__ = ["LOG_SOFTMAX", "SOFTMAX", "LogSoftmax", "RowExp", "Softmax", "row_exp"]
+__all__ = [
+    "LOG_SOFTMAX",
+    "SOFTMAX",
+    "LogSoftmax",
+    "RowExp",
+    "RowMemory",
+    "Softmax",
+    "row_exp",
+    "shifted_exp",
+]
+
+
+class RowMemory(NamedTuple):
+    """What `shifted_exp` writes into, and two constants that go with it."""
+
+    shifted: Array  # (n, C)
+    exp: Array  # (n, C)
+    starts: Array  # (n,)  0, C, 2 C, ...: where each row begins in the flat array
+    ones: Array  # (C,)
+
+    @classmethod
+    def like(cls, z: Array) -> RowMemory:
+        """Memory for logits of the shape and dtype of z (n, C)."""
+        n, classes = z.shape
+        shifted, e = (np.empty((n, classes), z.dtype) for _ in range(2))
+        return cls(shifted, e, np.arange(0, n * classes, classes), np.ones(classes, z.dtype))
 
 
 class RowExp(NamedTuple):
@@ -32,12 +57,23 @@ class RowExp(NamedTuple):
     rest: Array  # (n, 1)  S - 1
 
 
+def shifted_exp(z: Array, out: RowMemory | None = None) -> RowMemory:
+    """z - m and exp(z - m) for logits z (n, C), written into ``out`` if that is given.
+
+    A difference below the lowest float is -inf, and its exp 0: callers ignore that overflow.
+    """
+    rows = RowMemory.like(z) if out is None else out
+    top = rows.starts + z.real.argmax(axis=1)
+    np.subtract(z, z.reshape(-1)[top][:, None], out=rows.shifted)
+    np.exp(rows.shifted, out=rows.exp)
+    return rows
+
+
 def row_exp(z: Array) -> RowExp:
     """Shift logits z (n, C) by the maximum of their row and exponentiate."""
     rows, top = np.arange(len(z)), np.argmax(z.real, axis=1)
-    with np.errstate(over="ignore", invalid="ignore"):  # a difference below -max is -inf: exp is 0
-        shifted = z - z[rows, top, None]
-    e = np.exp(shifted)
+    with np.errstate(over="ignore", invalid="ignore"):
+        shifted, e, *_ = shifted_exp(z)
     peak = e[rows, top]
     e[rows, top] = 0
     rest = e.sum(axis=1, keepdims=True) + (peak - 1)[:, None]  # peak is 1, or NaN
@@ -56,9 +92,10 @@ class Softmax:
         _, e, rest = row_exp(x)
         return np.asarray(np.divide(e, 1 + rest, out=out))
 
-    def vjp(self, g: Array, x: Array, y: Array) -> Array:
+    def vjp(self, g: Array, x: Array, y: Array, out: Array | None = None) -> Array:
         """p * (g - sum_k p_k g_k), row by row."""
-        return np.asarray(y * (g - np.sum(y * g, axis=1, keepdims=True)))
+        inner = np.sum(y * g, axis=1, keepdims=True)
+        return np.asarray(np.multiply(y, g - inner, out=out))
 
 
 @dataclass(frozen=True)
@@ -72,9 +109,10 @@ class LogSoftmax:
         shifted, _, rest = row_exp(x)
         return np.asarray(np.subtract(shifted, log1p(rest), out=out))
 
-    def vjp(self, g: Array, x: Array, y: Array) -> Array:
+    def vjp(self, g: Array, x: Array, y: Array, out: Array | None = None) -> Array:
         """g - p sum_k g_k, row by row."""
-        return np.asarray(g - np.exp(y) * np.sum(g, axis=1, keepdims=True))
+        total = np.sum(g, axis=1, keepdims=True)
+        return np.asarray(np.subtract(g, np.exp(y) * total, out=out))
 
 
 SOFTMAX = Softmax()

@@ -129,7 +129,7 @@ def test_losses_lie_above_their_tangents(loss, data) -> None:
 def summed(loss: Loss) -> Loss:
     """A gradient that is summed over the batch although the loss is averaged."""
 
-    def parts(z: Array, target: Array) -> Any:
+    def parts(z: Array, target: Array, out: Any = None) -> Any:
         terms, count, grad = loss.parts(z, target)
         return terms, count, lambda: count * grad()
 
@@ -145,7 +145,7 @@ def test_a_summed_gradient_is_no_tangent(loss) -> None:
 def test_log_of_clipped_probabilities_goes_below_zero() -> None:
     """Cross-entropy as -log(p + 2^-20) is negative for a sure prediction, and is caught."""
 
-    def parts(z: Array, target: Array) -> Any:
+    def parts(z: Array, target: Array, out: Any = None) -> Any:
         _, count, grad = BINARY_CROSS_ENTROPY.parts(z, target)
         p = np.where(target > 0.5, z > 0, z <= 0).astype(z.dtype)
         return -np.log(p + 2.0**-20, dtype=z.dtype), count, grad

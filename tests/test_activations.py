@@ -123,6 +123,33 @@ def test_out_receives_the_same_bits(f, dtype) -> None:
     assert np.array_equal(x, before)
 
 
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("f", RECORDS, ids=lambda f: f.name)
+@pytest.mark.parametrize("place", ["new", "x", "y"])
+def test_vjp_into_any_memory_has_the_same_bits(f, dtype, place) -> None:
+    """vjp(g, x, y, out) is g f'(x), also where out is new memory, x or y."""
+    x = np.append(points(dtype), [np.nan, np.inf, -np.inf]).astype(dtype)
+    y = f.value(x)
+    g = np.random.default_rng(0).standard_normal(x.shape).astype(dtype)
+    with np.errstate(invalid="ignore"):  # 0 * inf
+        expected = f.vjp(g, x, y)
+        given = {"x": x.copy(), "y": y.copy()}
+        out = given.get(place, np.full_like(x, np.nan))
+        assert f.vjp(g, given["x"], given["y"], out) is out
+    assert np.array_equal(out, expected, equal_nan=True)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("f", RECORDS, ids=lambda f: f.name)
+def test_in_place_is_possible_where_it_is_said(f, dtype) -> None:
+    """f'(f(x)) = f'(x) for all x, and f(x) may be written over x, if and only if f says so."""
+    x = np.append(points(dtype), [np.nan, np.inf, -np.inf]).astype(dtype)
+    y, over = f.value(x), x.copy()
+    f.value(over, over)
+    same = np.array_equal(f.slope(y, y), f.slope(x, y), equal_nan=True)
+    assert (same and np.array_equal(over, y, equal_nan=True)) is f.in_place
+
+
 @pytest.mark.parametrize("sign", [-1, 1])
 @pytest.mark.parametrize("f", RECORDS, ids=lambda f: f.name)
 def test_the_complex_step_gives_the_slope(f, sign) -> None:

@@ -280,7 +280,7 @@ def test_bounds_know_the_functions_and_optimizers_of_the_library() -> None:
         def value(self, x: Array, out: Array | None = None) -> Array:
             return np.asarray(x**3)
 
-        def vjp(self, g: Array, x: Array, y: Array) -> Array:
+        def vjp(self, g: Array, x: Array, y: Array, out: Array | None = None) -> Array:
             return g * 3 * x**2
 
     class Lazy(SGD):
@@ -290,8 +290,8 @@ def test_bounds_know_the_functions_and_optimizers_of_the_library() -> None:
         lr = 1.0
         moments = 0
 
-        def update(self, params, grads, state, scratch, lr=None):  # type: ignore[no-untyped-def]
-            return State(state.t + 1, ())
+        def advance(self, t, lr, scratch, theta, g, *moments):  # type: ignore[no-untyped-def]
+            theta -= lr * g
 
     with pytest.raises(InputError, match="bounds need an elementwise activation, SOFTMAX"):
         derive(MLP((1, 1), (Cube(),)), one(1.0), np.ones((1, 1)), arithmetic=FLOAT64)

@@ -17,7 +17,7 @@ def value_error(A: Arithmetic, f: Elementwise, z: Bounded) -> Array:
     The supremum and the rounding are taken over every z and z^ that are possible.
     """
     z = _as_read(A, z)
-    lipschitz = z.interval.sup(lambda x: f.slope(x, x), f.peaks)
+    lipschitz = z.interval.sup(lambda x: f.slope(x, f.value(x)), f.peaks)
     return np.asarray(lipschitz * z.bound + f.value_error(A, z.interval))
 
 
@@ -36,8 +36,8 @@ def slope_error(A: Arithmetic, f: Elementwise, z: Bounded, a: Bounded) -> Array:
         stored = ((1 + A.u_store) ** 2 - 1) * a.computed + 2 * A.tiny_store
         error = error + np.where(curvature > 0, (f.from_output + stored) * stored, 0)
     if f.kinks:
-        lo, hi = z.interval
-        error = error + np.abs(f.slope(hi, hi) - f.slope(lo, lo))
+        low, high = (f.slope(end, f.value(end)) for end in z.interval)
+        error = error + np.abs(high - low)
     return np.asarray(error)
 
 

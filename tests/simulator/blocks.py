@@ -132,7 +132,7 @@ def slope(f: Elementwise, z: Bounded) -> Block:
                 x = d.number.value
                 y = m.given(f.value(x), f.value_error(m.A, Interval(x, x)))
                 y = m.store(m.store(y)) if f.from_output else y
-                exact = f.slope(d.exact, d.exact)
+                exact = f.slope(d.exact, f.value(d.exact))
                 return formula.served(m, d.number, y, exact), exact
 
             yield program

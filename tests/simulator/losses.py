@@ -69,18 +69,27 @@ def _by_logs(z: Bounded, t: Array, form: bool) -> Program:
 
 
 def cross_entropy_gradient(z: Bounded, t: Array) -> Iterator[Program]:
-    """(p - y) / n of labels, with the sum of the other p for 1 - p_y too; (p sum t - t) / n."""
+    """(p - y) / n of labels, with the sum of the other p for 1 - p_y too; (p sum t - t) / n.
+
+    The last form, of labels alone, is that of the reference: at the label -o / S, S = o + e_y.
+    """
     j, labels = own(z), t.ndim == 1
     hot = np.eye(width(z))[t] if labels else t
     share = hot.sum(axis=1, keepdims=True) + 0.0 * j
-    for form in range(4):
+    for form in range(5 if labels else 4):
 
         def program(m: Attacker, form: int = form) -> tuple[Number, Array]:
             row = Row(m, columns(z))
             p = row.p(j, form % 3)
+            if form == 4:
+                others = [add(m, row.e[:k] + row.e[k + 1 :]) for k in range(width(z))]
+                y = np.argmax(hot, axis=1)[:, None] + 0 * j.astype(int)
+                other, e_y = m.pick(others, y), m.pick(row.e, y)
+                top = Number(m, np.where(hot == 1, -other.value, m.pick(row.e, j).value))
+                p = top / (other + e_y)
             if not labels:
                 p = p * add(m, [m.number(t[:, [k]] + 0.0 * j) for k in range(width(z))])
-            gap = p - m.number(hot)
+            gap = p if form == 4 else p - m.number(hot)
             rest = np.array(
                 [
                     row.exact[[i for i in range(width(z)) if i != k]].sum(axis=0)
