@@ -79,8 +79,8 @@ __all__ = [
 
 # All that it takes to define those names.
 _MODULES = (
-    "activations", "arithmetic", "checks", "dense", "losses", "model", "optimizers", "parameters",
-    "rounding", "softmax", "special", "training",
+    "activations", "arithmetic", "batches", "checks", "dense", "losses", "model", "optimizers",
+    "parameters", "rounding", "softmax", "special", "training",
 )  # fmt: skip
 
 

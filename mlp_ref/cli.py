@@ -4,46 +4,33 @@ from __future__ import annotations
 
 import argparse
 import os
-import re
 import sys
 from collections.abc import Sequence
+from importlib import import_module
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from mlp_ref import __version__
 from mlp_ref.checks import InputError
-from mlp_ref.commands import (
-    certify,
-    cite,
-    compare,
-    fuzz,
-    gradcheck,
-    merge,
-    predict,
-    questions,
-    report,
-    train,
-    vectors,
-    verify,
-)
 from mlp_ref.commands.terminal import INTERRUPTED, complain
-from mlp_ref.corpus import CorpusError
 
 __all__ = ["main"]
 
+# What each does: how its DESCRIPTION begins, so that --help need not import them all.
 _COMMANDS = {
-    "verify": verify,
-    "fuzz": fuzz,
-    "questions": questions,
-    "compare": compare,
-    "merge": merge,
-    "report": report,
-    "train": train,
-    "predict": predict,
-    "gradcheck": gradcheck,
-    "certify": certify,
-    "vectors": vectors,
-    "cite": cite,
+    "verify": "Judge an implementation on activations",
+    "fuzz": "Search for questions that an implementation answers wrongly",
+    "questions": "Write the questions of the gate into a folder",
+    "compare": "Compare two reports of verify --jsonl",
+    "merge": "Join the reports of verify --shard 1/N",
+    "report": "Show reports of verify --jsonl on one page",
+    "train": "Train a network",
+    "predict": "Write what a network predicts",
+    "gradcheck": "Check the gradient of every parameter and input against differences through the "
+    "forward pass",
+    "certify": "Certify what a network of your own computes on a batch",
+    "vectors": "Look at the certified cases",
+    "cite": "Print BibTeX entries of the software and of the certified corpus",
 }
 _BROKEN_PIPE = 141  # as a shell reports SIGPIPE
 _DAMAGED = 4  # the corpus, so that nothing can be judged by it
@@ -64,20 +51,23 @@ class _Formatter(argparse.HelpFormatter):
         return "\n\n".join(fill(part, width, indent) for part in text.split("\n\n"))
 
 
-def _parser() -> argparse.ArgumentParser:
+def _module(command: str) -> Any:
+    return import_module(f"mlp_ref.commands.{command}")
+
+
+def _parser(command: str) -> argparse.ArgumentParser:
+    """Knows the names of all commands and the options of one."""
     parser = _Parser(
         prog="mlp-ref",
         description="A numerically verified multi-layer perceptron, and a gate for all others.",
     )
     parser.add_argument("--version", action="version", version=f"mlp-ref {__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for name, module in _COMMANDS.items():
-        first = re.split("[,.:]", module.DESCRIPTION)[0].replace("\n", " ")
-        child = commands.add_parser(
-            name, help=first, description=module.DESCRIPTION,
-            formatter_class=_Formatter,
-        )  # fmt: skip
-        module.add_arguments(child)
+    for name, summary in _COMMANDS.items():
+        child = commands.add_parser(name, help=summary, formatter_class=_Formatter)
+        if name == command:
+            child.description = _module(name).DESCRIPTION
+            _module(name).add_arguments(child)
     return parser
 
 
@@ -86,8 +76,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     if sys.stdout is None:  # closed by the shell: >&-
         sys.stdout = Path(os.devnull).open("w")  # noqa: SIM115 (for as long as the program runs)
     try:
-        args = _parser().parse_args(argv)
-        status: int = _COMMANDS[args.command].run(args)
+        words = sys.argv[1:] if argv is None else argv
+        args = _parser(next((word for word in words if word[:1] != "-"), "")).parse_args(words)
+        status: int = _module(args.command).run(args)
         sys.stdout.flush()
         return status
     except SystemExit as stop:  # --help and --version
@@ -97,10 +88,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         _discard_output()
         return _BROKEN_PIPE
-    except CorpusError as error:
-        return complain(str(error), _DAMAGED)
     except InputError as error:
-        return complain(str(error), 2)
+        from mlp_ref.corpus import CorpusError  # --help needs nothing of it
+
+        return complain(str(error), _DAMAGED if isinstance(error, CorpusError) else 2)
     except OSError as error:
         _discard_output()
         return complain(f"output must be written; got {error}; check the disk and the pipe", 2)

@@ -10,11 +10,12 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from math import inf, isfinite, isnan, nan
 from time import perf_counter
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from mlp_ref.arithmetic import Array
+from mlp_ref.batches import Numbered, Source, minibatches, repeatable, require_count
 from mlp_ref.checks import describe, fail, require_generator, require_matrix
 from mlp_ref.losses import Loss
 from mlp_ref.model import MLP, Workspace
@@ -34,9 +35,11 @@ __all__ = [
     "fit",
     "minibatches",
     "supervise",
+    "train_step",
 ]
 
-Batches: TypeAlias = "Callable[[Generator], Iterator[tuple[Array, Array]]]"
+
+_WORKSPACES = 4  # batches of so many lengths have their memory at a time
 
 
 class Diverged(ArithmeticError):
@@ -77,28 +80,31 @@ class Snapshot(NamedTuple):
     rng_state: Any  # of rng.bit_generator
 
 
-def minibatches(x: Array, y: Array, batch_size: int) -> Batches:
-    """Batches of ``batch_size`` rows in a shuffled order; the last may be short.
+def train_step(
+    model: MLP,
+    params: Params,
+    state: State,
+    x: Array,
+    target: Array,
+    *,
+    loss: Loss,
+    optimizer: Optimizer,
+    work: Workspace,
+    scratch: Array,
+    lr: float | None = None,
+) -> tuple[Any, State]:
+    """One step in place: the mean loss before it, and the state after it.
 
-    Every row is used once per epoch. The rows of x live in one buffer, which the next batch
-    overwrites: copy them to keep them. Raises `InputError` if rows of x and y differ in number, or
-    ``batch_size`` is not a positive integer.
+    The parameters, the moments and all memory of ``work`` and ``scratch`` are overwritten. Every
+    bit is that of `MLP.forward`, `Loss.value_and_grad`, `MLP.backward` and `Optimizer.step`: these
+    are the same functions, given memory. The output is in ``work.a[-1]``. Overflow, and the NaN of
+    infinite logits, are for the caller to ignore.
     """
-    require_matrix("x", x)
-    if not isinstance(y, np.ndarray) or len(y) != len(x):
-        fail(f"y must have {len(x)} rows, as x has", describe(y), "pass one target per row")
-    _require_count("batch_size", batch_size)
-    size = min(batch_size, len(x))
-
-    def shuffled(rng: Generator) -> Iterator[tuple[Array, Array]]:
-        order = rng.permutation(len(x))
-        rows = np.empty((size, x.shape[1]), x.dtype)
-        for start in range(0, len(x), size):
-            chosen = order[start : start + size]
-            # mode="clip" lets take write without a buffer; a permutation needs no clipping
-            yield np.take(x, chosen, axis=0, out=rows[: len(chosen)], mode="clip"), y[chosen]
-
-    return shuffled
+    z, trace = model.forward(params, x, work)
+    loss.check(z, target)
+    value, g = loss.descent(z, target, work.loss)
+    grads, _ = model.backward(params, trace, g, input_gradient=False, work=work)
+    return value, optimizer.update(params, grads, state, scratch, lr)
 
 
 def evaluate(model: MLP, params: Params, x: Array, y: Array, loss: Loss) -> tuple[float, float]:
@@ -111,7 +117,7 @@ def evaluate(model: MLP, params: Params, x: Array, y: Array, loss: Loss) -> tupl
 def epochs(
     model: MLP,
     params: Params,
-    batches: Batches,
+    batches: Source,
     *,
     loss: Loss,
     optimizer: Optimizer,
@@ -122,13 +128,16 @@ def epochs(
 ) -> Iterator[Snapshot]:
     """Train without end and yield a snapshot after every epoch.
 
+    ``batches``         a function of ``rng`` such as `minibatches` returns, or any iterable of
+                        pairs (x, y); it is called, or iterated over, once per epoch
     ``schedule(step)``  learning rate of the step-th step, counted from 0 over all epochs
     ``validation``      (x, y), evaluated after every epoch
     ``start``           resume after this snapshot: its parameters, state and generator count
 
     The arguments are not changed, except that ``rng`` advances. Raises `Diverged` when the loss
-    of an epoch is not finite.
+    of an epoch is not finite, and `InputError` for a bad minibatch, with its number.
     """
+    source = repeatable(batches)
     theta, state = params.copy(), optimizer.init(params)
     epoch, step = 0, 0
     if start is not None:
@@ -136,27 +145,31 @@ def epochs(
         state = State(start.state.t, tuple(m.copy() for m in start.state.moments))
         epoch, step = start.record.epoch, start.record.step
         rng.bit_generator.state = start.rng_state
-    scratch = np.empty_like(theta.flat)
+    grads, scratch = theta.like(np.empty_like(theta.flat)), optimizer.scratch(theta)
     work: dict[int, Workspace] = {}
     while True:
         begin, total, right, seen = perf_counter(), 0.0, 0.0, 0
-        with np.errstate(over="ignore", invalid="ignore"):  # a loss that is not finite tells
-            for x, y in batches(rng):
+        pairs = Numbered(source(rng), epoch + 1)
+        with pairs, np.errstate(over="ignore", invalid="ignore"):  # a loss not finite tells
+            for x, y in pairs:
                 n = len(x)
                 if n not in work:
-                    work[n] = model.workspace(n, theta.dtype)
-                output, trace = model.forward(theta, x, work[n])
-                value, g = loss.value_and_grad(output, y)
-                total, right, seen = (
-                    total + float(value) * n, right + loss.accuracy(output, y) * n, seen + n
-                )  # fmt: skip
-                grads, _ = model.backward(theta, trace, g, input_gradient=False, work=work[n])
+                    if len(work) == _WORKSPACES:
+                        work.clear()
+                    work[n] = model.workspace(n, theta.dtype, grads)
                 rate = None if schedule is None else _rate(schedule, step)
-                state = optimizer.update(theta, grads, state, scratch, rate)
-                step += 1
+                value, state = train_step(
+                    model, theta, state, x, y, loss=loss, optimizer=optimizer, work=work[n],
+                    scratch=scratch, lr=rate,
+                )  # fmt: skip
+                right += float(loss.hits(work[n].a[-1], y).mean()) * n
+                total, seen, step = total + float(value) * n, seen + n, step + 1
         epoch += 1
         if not seen:
-            fail("an epoch must hold at least one minibatch", "none", "pass rows to train on")
+            fail(
+                "an epoch must hold at least one minibatch", f"none in epoch {epoch}",
+                "pass rows to train on, anew in every epoch",
+            )  # fmt: skip
         if not (isfinite(total) and np.isfinite(theta.flat).all()):
             raise Diverged(
                 f"the training loss must stay finite; got {total / seen} in epoch {epoch}; "
@@ -179,11 +192,6 @@ def _rate(schedule: Callable[[int], float], step: int) -> float:
     if not 0 <= rate < inf:
         fail(f"schedule({step}) must be finite and at least 0", repr(rate), "correct the schedule")
     return rate
-
-
-def _require_count(name: str, n: object) -> None:
-    if not isinstance(n, int | np.integer) or isinstance(n, bool) or n < 1:
-        fail(f"{name} must be a positive integer", describe(n), "choose 1 or more")
 
 
 def supervise(
@@ -216,13 +224,13 @@ def _loss(snapshot: Snapshot) -> float:
 def fit(
     model: MLP,
     params: Params,
-    x: Array,
-    y: Array,
+    x: Array | Source,
+    y: Array | None = None,
     *,
     loss: Loss,
     optimizer: Optimizer,
     epochs: int,
-    batch_size: int,
+    batch_size: int | None = None,
     rng: Generator,
     schedule: Callable[[int], float] | None = None,
     validation: tuple[Array, Array] | None = None,
@@ -231,11 +239,16 @@ def fit(
 ) -> tuple[Params, History]:
     """Minimise the mean loss over the rows of x (n, n_0) and y; return parameters and history.
 
+    ``fit(model, params, x, y, batch_size=32, ...)`` shuffles arrays, also memory-mapped ones that
+    do not fit in memory, as `minibatches` does. ``fit(model, params, batches, ...)`` takes any
+    other source: a function ``batches(rng)`` that returns the pairs (x, y) of one epoch, or an
+    iterable of them such as a list or a data loader. One that can be used once serves one epoch.
+
     ``patience`` stops after that many epochs in a row without a lower validation loss, and returns
     the parameters of the best epoch. ``progress`` is called with the record of every epoch.
     Raises `InputError` for bad arguments and `Diverged` when the loss is no longer finite.
     """
-    _require_count("epochs", epochs)
+    require_count("epochs", epochs)
     require_generator(rng)
     if not isinstance(loss, Loss):
         fail("loss must be a record", describe(loss), "use LOSSES[name]")
@@ -250,8 +263,8 @@ def fit(
             "pass validation=(x, y)",
         )
     run = _epochs(
-        model, params, minibatches(x, y, batch_size), loss=loss, optimizer=optimizer, rng=rng,
-        schedule=schedule, validation=validation,
+        model, params, _source(model, params, x, y, batch_size, epochs), loss=loss,
+        optimizer=optimizer, rng=rng, schedule=schedule, validation=validation,
     )  # fmt: skip
     records: list[Record] = []
     for last, best in supervise(run, epochs=epochs, patience=patience):
@@ -260,6 +273,24 @@ def fit(
         if progress is not None:
             progress(last.record)
     return params, History(tuple(records))
+
+
+def _source(
+    model: MLP, params: Params, x: Any, y: Array | None, batch_size: int | None, epochs: int
+) -> Source:
+    """The minibatches that the arguments of `fit` mean."""
+    if isinstance(x, np.ndarray) or (y is not None and not callable(x)):
+        require_matrix("x", x, model.sizes[0], params.dtype)
+        if y is None or batch_size is None:
+            missing = "y" if y is None else "batch_size"
+            fail("x must come with y and batch_size", f"no {missing}", f"pass {missing}=...")
+        return minibatches(x, y, batch_size)
+    if y is not None or batch_size is not None:
+        fail(
+            "minibatches must come without y and batch_size", describe(x),
+            "leave them out: each minibatch is a pair (x, y)",
+        )  # fmt: skip
+    return repeatable(x, epochs)
 
 
 _epochs = epochs

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import builtins
 import os
+import re
 import subprocess
 import sys
+from importlib import import_module
 from pathlib import Path
 
 import pytest
 
 import mlp_ref
-from mlp_ref import IDENTITY, MLP, Params
+from mlp_ref import IDENTITY, MLP, Params, cli
 from mlp_ref.cli import main
 from mlp_ref.commands import terminal, verify
 from mlp_ref.storage import save
@@ -39,6 +41,18 @@ def test_version_and_help(capsys: pytest.CaptureFixture[str]) -> None:
         assert f"    {command} " in text or f"    {command}\n" in text
         assert main([command, "--help"]) == 0
         assert f"usage: mlp-ref {command}" in capsys.readouterr().out
+
+
+def test_the_line_of_a_command_is_how_its_description_begins() -> None:
+    """So that --help, which imports no command, says of each what the command says of itself."""
+    folder = Path(mlp_ref.__file__).parent / "commands"
+    modules = [import_module(f"mlp_ref.commands.{path.stem}") for path in folder.glob("[!_]*.py")]
+    found = {
+        module.__name__.rpartition(".")[2]: re.split("[,.:]", module.DESCRIPTION)[0]
+        for module in modules
+        if hasattr(module, "DESCRIPTION")
+    }
+    assert {name: text.replace("\n", " ") for name, text in found.items()} == cli._COMMANDS
 
 
 @pytest.mark.parametrize(

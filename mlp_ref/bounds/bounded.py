@@ -44,7 +44,10 @@ class Bounded(NamedTuple):
     @property
     def computed(self) -> Array:
         """The largest |computed q|."""
-        return np.abs(self.value) + self.radius + self.bound
+        size = np.abs(self.value)
+        size += self.radius
+        size += self.bound
+        return size
 
     @property
     def interval(self) -> Interval:
@@ -54,7 +57,7 @@ class Bounded(NamedTuple):
     @property
     def known(self) -> Array:
         """Whether value, q and every computed q are the same number."""
-        return np.asarray(self.radius + self.bound == 0)
+        return np.asarray((self.radius == 0) & (self.bound == 0))
 
     @property
     def reference(self) -> Bounded:

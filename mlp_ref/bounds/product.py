@@ -22,15 +22,20 @@ def product_error(
     k = x.value.shape[1]
     b = np.zeros(y.value.shape[1]) if bias is None else np.abs(np.asarray(bias, np.float64))
     spread = (1 + A.u_operand) ** 2
-    total = spread * (x.computed @ y.computed) + b
-    error = x.bound @ y.computed + x.exact @ y.bound
-    error += (spread - 1) * (x.computed @ y.computed)
+    x_computed, y_computed = x.computed, y.computed
+    product = x_computed @ y_computed
+    total = spread * product + b
+    error = x.bound @ y_computed
+    error += x.exact @ y.bound
+    if A.u_operand:
+        error += (spread - 1) * product
     error += A.gamma(k + (bias is not None) + scalings) * total
     # An operand, a product or a partial sum may each be flushed to zero.
-    rows, columns = x.computed.sum(axis=1, keepdims=True), y.computed.sum(axis=0, keepdims=True)
+    rows, columns = x_computed.sum(axis=1, keepdims=True), y_computed.sum(axis=0, keepdims=True)
     error += A.tiny * (2 * k + 2 + rows + columns)
-    error = np.where(total + error > A.limit, np.inf, error)
-    return np.where(_is_exact(A, x, y, b, total), 0, error)
+    error[total + error > A.limit] = np.inf
+    error[_is_exact(A, x, y, b, total)] = 0
+    return error
 
 
 def _is_exact(A: Arithmetic, x: Bounded, y: Bounded, b: Array, total: Array) -> Array:
@@ -40,12 +45,14 @@ def _is_exact(A: Arithmetic, x: Bounded, y: Bounded, b: Array, total: Array) -> 
     float64 rounds monotonically, the sum that it computes is then less only if the exact one is. A
     subnormal operand is not exact where it may be flushed to zero.
     """
+    given = x.known.all(axis=1, keepdims=True) & y.known.all(axis=0, keepdims=True)
+    if not given.any():
+        return np.broadcast_to(given, total.shape)
     unit_x = trailing_unit(x.value).min(axis=1, keepdims=True)
     unit_y = trailing_unit(y.value).min(axis=0, keepdims=True)
     unit = np.minimum(unit_x * unit_y, trailing_unit(b))
     fits = (unit >= A.tiny) & (total / A.u**-1 < unit) & (total <= A.limit)
     fits &= (unit_x >= A.tiny) & (unit_y >= A.tiny)
-    given = x.known.all(axis=1, keepdims=True) & y.known.all(axis=0, keepdims=True)
     if A.u_operand:
         bits = int(-np.log2(A.u_operand))
         given &= representable(x.value, bits).all(axis=1, keepdims=True)
