@@ -25,7 +25,7 @@ from benchmarks.texts import LIMITS, METHODS
 from mlp_ref.corpus import load
 from mlp_ref.faults import FAULTS, VARIANTS
 
-__all__ = ["counts", "page"]
+__all__ = ["counts", "page", "wrapped"]
 
 
 def counts(cases: int, single: int) -> str:
@@ -36,7 +36,7 @@ def counts(cases: int, single: int) -> str:
     )
 
 
-def _wrapped(text: str) -> str:
+def wrapped(text: str) -> str:
     """A paragraph in lines of at most 120 characters."""
     lines = [""]
     for word in text.split():
@@ -74,7 +74,7 @@ def _parts(m: Measured, errors: Errors) -> Iterator[str]:
     yield "<!-- written by `python -m benchmarks.detection`: change that, not this -->"
     yield counts(*(m.cases["corpus", A] for A in ARITHMETICS))
     yield "![Faults found, and the smallest error of one entry](detection.svg)"
-    yield _wrapped(
+    yield wrapped(
         f"The same {total} wrong implementations ([mlp_ref/faults](../mlp_ref/faults)) and the "
         f"same {right} correct ones (the NumPy reference, its {len(VARIANTS)} variants, PyTorch "
         f"and JAX) are judged by {len(m.methods)} methods, on "
@@ -93,7 +93,7 @@ def _parts(m: Measured, errors: Errors) -> Iterator[str]:
         inputs: max((finds(name, inputs, "float32"), TITLES[name]) for name in others)
         for inputs in SETS
     }
-    yield _wrapped(
+    yield wrapped(
         f"On N(0,1) inputs ours finds {finds(OURS, 'normal')} faults of {total} in float64, and "
         f"the best other method, {TITLES[best]}, {finds(best, 'normal')}. On our inputs these "
         f"are {finds(OURS)} and, with {TITLES[best_here]}, {finds(best_here)}. So the inputs are "
@@ -105,22 +105,22 @@ def _parts(m: Measured, errors: Errors) -> Iterator[str]:
         f"best other methods {single['normal'][0]} ({single['normal'][1]}) and "
         f"{single['corpus'][0]} ({single['corpus'][1]})."
     )
-    yield _wrapped(
+    yield wrapped(
         "What the tolerance buys beside faults: no false alarm on hard inputs, where every "
         "fixed tolerance has some; one rule for float64 and float32, where a tolerance that "
         "fits one fits the other badly; and errors of single entries that are millions of "
         "times smaller (below)."
     )
-    yield _wrapped(
+    yield wrapped(
         f"Derived bounds do not help where the inputs show nothing: {len(missed)} faults pass "
         "every N(0,1) question under ours in float64. They need logits that overflow, kinks, "
         "zeros, tails, ties or unusual shapes."
     )
     yield "## By family"
-    yield _wrapped("Faults found in float64: on our inputs / on N(0,1) inputs.")
+    yield wrapped("Faults found in float64: on our inputs / on N(0,1) inputs.")
     yield "\n".join(by_family(m))
     yield "## The smallest error of one gradient entry"
-    yield _wrapped(
+    yield wrapped(
         "One entry of a gradient of the reference is multiplied by 1 + d, for every entry that "
         "is not 0 of the corpus' small cases (difficulty 1 and 2, at most 1,000 numbers, all "
         "finite). The smallest d that is rejected follows from the error that the entry has "
@@ -132,13 +132,13 @@ def _parts(m: Measured, errors: Errors) -> Iterator[str]:
         "it is are left out for that method (*cases*)."
     )
     yield "\n".join(smallest_table(errors, m.methods))
-    yield _wrapped(
+    yield wrapped(
         "The columns 90 % are the d of the entry that nine of ten are below. A d above 1 is an "
         "entry that may double unseen: an absolute tolerance does not see small gradients at "
         "all."
     )
     yield f"## Found by ours alone: {sum(map(len, alone.values()))} faults"
-    yield _wrapped(
+    yield wrapped(
         "In float64, on our inputs, and by no other method on either set without a false alarm."
     )
     yield "\n".join(f"* {family}: {', '.join(names)}" for family, names in alone.items())
@@ -154,14 +154,14 @@ def _results(m: Measured) -> Iterator[str]:
         yield f"## Found, and false alarms: {arithmetic}"
         yield "\n".join(found_table(m, arithmetic))
     silent = [name for name in m.found if name not in m.finds(Key(OURS, "corpus", "float32"))]
-    yield _wrapped(
+    yield wrapped(
         f"*Alarms* counts pairs of a correct implementation and a case; *cases left* are those "
         "without any. gradcheck is not asked in float32: its documentation says that it is for "
         f"float64. The {len(silent)} faults that ours leaves in float32 are within rounding "
         f"there (`docs/make_kills.py` says why): {', '.join(silent)}."
     )
     yield "## Wrong numbers of released libraries"
-    yield _wrapped(
+    yield wrapped(
         "Cases of the corpus at which PyTorch or JAX are wrong, each measured and explained in "
         "a [ledger](../mlp_ref/gate/ledgers), and how many of them each method rejects. A "
         "gradient checker is asked finite inputs only."
@@ -174,7 +174,7 @@ def _others(m: Measured) -> Iterator[str]:
     yield "## Found by others and not by ours"
     yield "\n".join(found) or "Nothing, on either set of inputs, in either arithmetic."
     if found:
-        yield _wrapped(
+        yield wrapped(
             "What lies within the derived bound may be returned by a correct implementation, so "
             "that to reject it is luck: none of those that were tried happens to be rejected at "
             "that case, by a tolerance that is as narrow there as the rounding errors are, or by "
@@ -184,7 +184,7 @@ def _others(m: Measured) -> Iterator[str]:
 
 def _checkers(m: Measured) -> Iterator[str]:
     yield "## Gradient checkers"
-    yield _wrapped(
+    yield wrapped(
         "They need no expected values. That is their strength: they find a wrong derivative of "
         "a function that nobody has certified, which no other method here can. And it is their "
         "limit: what they cannot see by construction is an error outside of the gradient (the "
@@ -194,7 +194,7 @@ def _checkers(m: Measured) -> Iterator[str]:
     )
     yield "\n".join(blind_table(m))
     loud = {name: len(m.loud(Key(name, "corpus", "float64"))) for name in m.methods}
-    yield _wrapped(
+    yield wrapped(
         "Their false alarms on our inputs come from kinks, where a central difference is the "
         "mean of two slopes, and from numbers so large or so curved that the step is wrong: "
         f"{loud.get('gradcheck', 0)} cases for gradcheck, {loud.get('check_grads', 0)} for "
@@ -205,6 +205,6 @@ def _checkers(m: Measured) -> Iterator[str]:
 
 def _limits() -> Iterator[str]:
     yield "## Limits"
-    yield "\n".join(_wrapped(f"* {text}") for text in LIMITS)
+    yield "\n".join(wrapped(f"* {text}") for text in LIMITS)
     names = ", ".join(f"{name} {_version(name)}" for name in ("numpy", "torch", "jax"))
-    yield _wrapped(f"Python {platform.python_version()}, {names}; {platform.machine()}.")
+    yield wrapped(f"Python {platform.python_version()}, {names}; {platform.machine()}.")

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from importlib.resources import files
 from math import log10
 
+from benchmarks.card import card
 from benchmarks.inputs import SETS
 from benchmarks.measure import Key, Measured
 from benchmarks.methods import TITLES
@@ -13,7 +13,6 @@ from mlp_ref.gate.report_svg import Canvas, drawing
 
 __all__ = ["picture"]
 
-FONT = "system-ui,-apple-system,'Segoe UI',Roboto,'Liberation Sans','DejaVu Sans',sans-serif"
 NAME, LEFT, RIGHT, ROW, HEAD, EDGE = 122, 330, 330, 44, 74, 18
 ALARMS, GAP, FOOT = 64, 56, 44
 LOW, HIGH = -16, 2  # decades
@@ -23,16 +22,8 @@ WIDTH = EDGE + NAME + LEFT + ALARMS + GAP + RIGHT + 2 * EDGE
 def picture(measured: Measured, errors: Errors) -> str:
     """The picture on a card of its own, in the reader's colours, light or dark."""
     height = HEAD + ROW * len(measured.methods) + FOOT
-    css = files("mlp_ref.gate").joinpath("templates", "report.css").read_text("utf-8")
-    colours = " ".join(css.partition("* {")[0].split())
-    inner = _drawn(measured, errors, height).removeprefix("<svg").partition(">")[2]
     label = "Faults found by each method, and the smallest relative error of one gradient entry"
-    return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" '
-        f'width="{WIDTH}" height="{height}" role="img" aria-label="{label}">\n'
-        f"<style>{colours} text{{font-family:{FONT}}}</style>\n"
-        f'<rect width="{WIDTH}" height="{height}" rx="10" style="fill:var(--card)"/>\n{inner}\n'
-    )
+    return card(_drawn(measured, errors, height), WIDTH, height, label)
 
 
 @drawing

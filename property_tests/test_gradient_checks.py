@@ -1,4 +1,4 @@
-"""Gradients of random networks against complex steps, which know nothing of backward."""
+"""Gradients of random networks against differences, which know nothing of backward."""
 
 from __future__ import annotations
 
@@ -15,25 +15,29 @@ from strategies import EVERY, Problem, arithmetics, problems
 from mlp_ref import ACTIVATIONS, LOG_SOFTMAX, SOFTMAX
 from mlp_ref.arithmetic import FLOAT32, FLOAT64, Array
 from mlp_ref.bounds import Bounded, derive
-from mlp_ref.gradcheck import Verdict, check_network
-from mlp_ref.gradcheck.estimates import COMPLEX_STEP
+from mlp_ref.gradcheck import Verdict, central_differences, check_network, complex_step
+from mlp_ref.gradcheck.estimates import COMPLEX_STEP, Method
 
 every = pytest.mark.parametrize("f", EVERY, ids=lambda f: f.name)
 SMOOTH = [f for f in ACTIVATIONS.values() if not f.kinks]
 smooth = arithmetics.flatmap(lambda A: problems(A, SMOOTH, [*SMOOTH, SOFTMAX, LOG_SOFTMAX]))
 
 
-def check(p: Problem, backward: Any = None) -> Verdict:
+def check(p: Problem, backward: Any = None, method: Method = complex_step) -> Verdict:
     """The verdict on the gradients of a problem."""
-    return check_network(p.model, p.params, p.x, p.loss, p.target, backward=backward).verdict
+    return check_network(
+        p.model, p.params, p.x, p.loss, p.target, backward=backward, method=method
+    ).verdict
 
 
 @every
+@pytest.mark.parametrize("method", [complex_step, central_differences])
 @given(data=st.data())
-def test_the_reference_never_fails(f, data) -> None:
+def test_the_reference_never_fails(f, method, data) -> None:
     """Whatever the network, the loss and the data: no gradient leaves its tolerance."""
     A = data.draw(arithmetics)
-    assert check(data.draw(problems(A, hidden=[f], outputs=[f, SOFTMAX, LOG_SOFTMAX]))) != "fail"
+    p = data.draw(problems(A, hidden=[f], outputs=[f, SOFTMAX, LOG_SOFTMAX]))
+    assert check(p, method=method) != "fail"
 
 
 @given(p=smooth)

@@ -48,6 +48,19 @@ def test_a_model(capsys: pytest.CaptureFixture[str]) -> None:
     assert last == f"PASS  networks: pass 1; {count} derivatives"
 
 
+def test_central_differences(capsys: pytest.CaptureFixture[str]) -> None:
+    """--method central checks the same derivatives with a wider tolerance."""
+    assert main(["train", "--hidden", "5", "--epochs", "1"]) == 0
+    capsys.readouterr()
+    tolerances = []
+    for method in ("complex", "central"):
+        header, *rows, last = check(f"model.safetensors --method {method}", 0, capsys)
+        assert last.startswith("PASS  networks: pass 1; ")
+        at = header.split().index("tolerance")
+        tolerances.append(max(float(row.split()[at]) for row in rows if row.startswith("dW")))
+    assert tolerances[0] < tolerances[1]
+
+
 def test_a_wrong_gradient_is_found(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -1,0 +1,1 @@
+"""Speed: what `python -m benchmarks.step` measures."""

@@ -1,0 +1,57 @@
+"""Process CPU time on a noisy machine: short blocks, the least of three, medians over rounds."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from statistics import median, quantiles
+from time import process_time
+from typing import NamedTuple
+
+__all__ = ["BLOCK", "Spread", "block", "repeats", "spread"]
+
+BLOCK = 0.03  # seconds of a turn
+_PARTS = 3
+
+
+class Spread(NamedTuple):
+    """The middle half of a sample."""
+
+    low: float
+    median: float
+    high: float
+
+    @property
+    def steady(self) -> bool:
+        """Whether the interquartile range is at most 5 % of the median."""
+        return self.high - self.low <= 0.05 * self.median
+
+
+def repeats(f: Callable[[], object], seconds: float = BLOCK) -> int:
+    """How often f runs in a third of that time, at least once."""
+    f()  # what is compiled or allocated once
+    count, spent = 1, 0.0
+    while True:
+        start = process_time()
+        for _ in range(count):
+            f()
+        spent = process_time() - start
+        if spent > seconds / 20:
+            return max(1, round(seconds / _PARTS / spent * count))
+        count *= 4
+
+
+def block(f: Callable[[], object], count: int) -> float:
+    """CPU seconds of this process per call of f: the least of three times ``count`` calls."""
+    times = []
+    for _ in range(_PARTS):
+        start = process_time()
+        for _ in range(count):
+            f()
+        times.append((process_time() - start) / count)
+    return min(times)
+
+
+def spread(sample: Sequence[float]) -> Spread:
+    """Median and quartiles."""
+    low, _, high = quantiles(sample, n=4, method="inclusive") if len(sample) > 1 else sample * 3
+    return Spread(low, median(sample), high)
