@@ -35,17 +35,19 @@ def test_a_spread_is_the_middle_half(sample, expected) -> None:
     assert (*found, found.steady) == expected
 
 
-def test_a_block_is_the_least_of_three_parts(monkeypatch) -> None:
-    """Each part is divided by its number of calls; calls are counted."""
-    times = iter([0.0, 8.0, 10.0, 14.0, 20.0, 32.0])
+@pytest.mark.parametrize(("count", "parts"), [(4, 6), (1, 3)])
+def test_a_block_is_the_least_of_its_parts(monkeypatch, count, parts) -> None:
+    """Each part is divided by its number of calls; of long calls there are three."""
+    taken = [8.0, 4.0, 12.0, 8.0, 8.0, 8.0][:parts]
+    times = iter([time for seconds in taken for time in (0.0, seconds)])
     monkeypatch.setattr(clock, "process_time", lambda: next(times))
     calls: list[int] = []
-    assert clock.block(lambda: calls.append(1), 4) == 1.0
-    assert len(calls) == 12
+    assert clock.block(lambda: calls.append(1), count) == 4.0 / count
+    assert len(calls) == parts * count
 
 
 @pytest.mark.parametrize("seconds", [1e-6, 1e-3, 5.0])
-def test_repeats_fill_a_third_of_a_block(monkeypatch, seconds) -> None:
+def test_repeats_fill_a_part_of_a_block(monkeypatch, seconds) -> None:
     """A step of a microsecond runs ten thousand times in 10 ms, one of seconds runs once."""
     now = [0.0]
 
@@ -53,7 +55,7 @@ def test_repeats_fill_a_third_of_a_block(monkeypatch, seconds) -> None:
         now[0] += seconds
 
     monkeypatch.setattr(clock, "process_time", lambda: now[0])
-    assert clock.repeats(f) == max(1, round(clock.BLOCK / 3 / seconds))
+    assert clock.repeats(f) == max(1, round(clock.BLOCK / 6 / seconds))
 
 
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
@@ -129,9 +131,10 @@ def test_processes_measure_side_by_side_and_end() -> None:
 def test_a_process_that_ends_is_an_error_of_its_library() -> None:
     """It is told with its status, and the others go on."""
     with rounds.processes(["no library"]) as (process,):
-        answer = process.ask(prepare=["tiny", "sgd"])
-    assert answer == {"error": "KeyError: 'no library'"}
-    assert "status" in process.ask(turn=1)["error"]
+        assert process.ask(prepare=["tiny", "sgd"]) == {"error": "KeyError: 'no library'"}
+        process.process.kill()
+        process.process.wait()
+        assert "the process ended with status" in process.ask(turn=1)["error"]
 
 
 def test_children_have_one_thread_and_no_chosen_kernels(monkeypatch) -> None:

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from test_gradcheck_network import PAIRS, kinked, mutations, problem
+from test_gradcheck_network import PAIRS, mutations, problem
 
 from mlp_ref import ACTIVATIONS, ELU, IDENTITY, MLP, RELU, SOFTMAX, TANH, Params
 from mlp_ref.arithmetic import FLOAT64
@@ -84,23 +84,6 @@ def test_one_entry_wrong_in_the_sixth_digit_fails(method, relative) -> None:
         wrong.flat[np.abs(wrong).argmax()] *= 1 + relative
         report = expected.judge(right | {name: wrong})
         assert [k for k, found in report.reports.items() if found.verdict == "fail"] == [name]
-
-
-@pytest.mark.parametrize(
-    ("slope", "verdict"),
-    [
-        (0.0, Verdict.PASS),
-        (0.5, Verdict.INCONCLUSIVE),
-        (1.0, Verdict.INCONCLUSIVE),
-        (1.5, Verdict.FAIL),
-        (-0.5, Verdict.FAIL),
-    ],
-)
-def test_central_differences_take_each_side_of_a_kink(slope, verdict) -> None:
-    """At a kink they take the left derivative, excuse what lies between, and reject the rest."""
-    report = kinked(slope, method=central_differences)
-    assert report.reports["dW0"].verdict is verdict, report.reports["dW0"]
-    assert report.kinks == ("z1[0, 0]",)
 
 
 def beside(distance, slope):

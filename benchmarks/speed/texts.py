@@ -9,11 +9,12 @@ METHOD = (
     "step is what nobody can leave out: its matrix products by np.matmul into given memory (without"
     " the gradient of the input), one exp of the logits, and one pass over the parameters. Each "
     "library runs in a process of its own with one thread, and waits on a pipe between its turns; "
-    "turns of 30 ms come in random order; a turn is the least of three parts, in CPU time of the "
+    "turns of 60 ms come in random order; a turn is the least of six parts, in CPU time of the "
     "process; every time is divided by that of the limit in the same round; the median is taken of "
-    "nine rounds or more, until the quartiles are within 5 %. All libraries start from the same "
-    "numbers, and their first four losses must agree to a thousandth of what a step changes before "
-    "anything is timed. The table has the medians of the runs below it."
+    "nine rounds or more, until the quartiles of ours are within 5 %, or there are 25. All "
+    "libraries start from the same numbers, and their first four losses must agree to a thousandth "
+    "of what a step changes before anything is timed. The table has the medians of the runs below "
+    "it."
 )
 
 PEERS = (
@@ -26,15 +27,16 @@ PEERS = (
 
 NOT_REACHED = {
     "tiny": (
-        "A call into NumPy takes half a microsecond before it computes anything, and a step makes "
-        "forty of them. Cross-entropy alone makes twenty: those that keep its relative accuracy "
-        "(the sum of the other exponentials instead of p - 1, log1p, the row maximum) and refuse "
-        "bad labels are worth a quarter of the step. Next idea: logits with the classes in the "
-        "first axis, which spares broadcasts along short rows, for 1 µs."
+        "A call into NumPy takes its time before it computes anything, and a step makes some forty "
+        "of them. Half of these are in cross-entropy: the row maximum, the sum of the other "
+        "exponentials instead of p - 1, log1p, and the check of the labels, which a program that "
+        "is right for friendly numbers only does without. Next ideas: logits with the classes in "
+        "the first axis, which spares broadcasts along short rows; labels that are checked once "
+        "per epoch where the data are in memory."
     ),
     "small": (
-        "As for tiny: the loss takes as long as one of the large matrix products. The passes of "
-        "Adam need a square root and two divisions per parameter, which the limit does not have. "
+        "As for tiny. The passes of Adam need a square root and two divisions per parameter, which "
+        "the limit does not have. "
         "Next idea: one kernel for the update, which NumPy cannot express."
     ),
     "mnist": (
@@ -53,7 +55,6 @@ NOT_REACHED = {
 }
 
 GPU = (
-    "Not measured: no GPU was at hand. The command is `mlp-ref verify torch:cuda`, with "
-    "`--arithmetic float32`, `tf32`, `bfloat16` or `float16`; its result belongs into "
-    "[scoreboard.md](scoreboard.md)."
+    "Not measured: no GPU was at hand. What a GPU computes is for `mlp-ref verify torch:cuda`; the "
+    "commands, and what is known, are in [scoreboard.md](scoreboard.md#on-a-gpu)."
 )

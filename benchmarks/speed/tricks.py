@@ -148,9 +148,9 @@ KEPT: Mapping[str, tuple[dict[str, Any], Callable[[], Any]]] = {
     "work memory": ({"fresh": True}, as_it_is),
     "optimizer in place": ({"pure": True}, as_it_is),
     "slope of relu by sign, not heaviside": ({"relu": _HEAVISIDE}, as_it_is),
-    "np.dot, not np.matmul": ({}, _matmul),
+    "np.dot for z and dL/da, not np.matmul": ({}, _matmul),
     "bias gradient by a product with ones": ({}, _no_bias_product),
-    "optimizer in blocks": ({}, _undivided),
+    "optimizer in blocks (for less memory)": ({}, _undivided),
 }
 DROPPED: Mapping[str, tuple[dict[str, Any], Callable[[], Any]]] = {
     "work memory at cache lines": ({"work": _aligned}, as_it_is),
