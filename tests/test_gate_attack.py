@@ -104,7 +104,7 @@ def test_what_no_number_could_fail_is_no_pass(A: Arithmetic) -> None:
 # ------------------------------------------------------------------------------------------- kinks
 
 
-def _right_slope(low: float, x: Any, y: Any) -> Any:
+def _right_slope(low: float, x: Any, y: Any, out: Any = None) -> Any:
     return np.where(np.isnan(x), x, np.where(x < 0, low, 1))
 
 

@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from mlp_ref.activations import Elementwise
 from mlp_ref.arithmetic import Array
 from mlp_ref.corpus.library import activation_of, optimizer_of, state_of
 from mlp_ref.corpus.records import OPERATIONS
@@ -34,7 +35,9 @@ def _value(f: str, z: Array) -> Array:
 
 
 def _pull(f: str, da: Array, z: Array, a: Array) -> Array:
-    return activation_of(f).vjp(da, z, a)
+    """The derivative at z, also where a is the value of a wrong function."""
+    record = activation_of(f)
+    return record.vjp(da, z, record.value(z) if isinstance(record, Elementwise) else a)
 
 
 def _loss(name: str, a: Array, target: Array) -> Any:

@@ -12,8 +12,6 @@ from mlp_ref import CROSS_ENTROPY
 from mlp_ref.arithmetic import FLOAT64
 from mlp_ref.bounds import derive
 
-pytestmark = pytest.mark.once
-
 SMALL = (3, 4, 3)
 
 
