@@ -35,15 +35,15 @@ def test_a_spread_is_the_middle_half(sample, expected) -> None:
     assert (*found, found.steady) == expected
 
 
-@pytest.mark.parametrize("count", [4, 1])
-def test_a_block_is_the_least_of_its_parts(monkeypatch, count) -> None:
-    """Each part is divided by its number of calls."""
-    taken = [8.0, 4.0, 12.0]
+@pytest.mark.parametrize(("count", "parts"), [(4, 6), (1, 3)])
+def test_a_block_is_the_least_of_its_parts(monkeypatch, count, parts) -> None:
+    """Each part is divided by its number of calls; of long calls there are three."""
+    taken = [8.0, 4.0, 12.0, 8.0, 8.0, 8.0][:parts]
     times = iter([time for seconds in taken for time in (0.0, seconds)])
     monkeypatch.setattr(clock, "process_time", lambda: next(times))
     calls: list[int] = []
     assert clock.block(lambda: calls.append(1), count) == 4.0 / count
-    assert len(calls) == 3 * count
+    assert len(calls) == parts * count
 
 
 @pytest.mark.parametrize("seconds", [1e-6, 1e-3, 5.0])
@@ -55,7 +55,7 @@ def test_repeats_fill_a_part_of_a_block(monkeypatch, seconds) -> None:
         now[0] += seconds
 
     monkeypatch.setattr(clock, "process_time", lambda: now[0])
-    assert clock.repeats(f) == max(1, round(clock.BLOCK / 3 / seconds))
+    assert clock.repeats(f) == max(1, round(clock.BLOCK / 6 / seconds))
 
 
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)

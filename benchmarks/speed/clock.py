@@ -1,4 +1,4 @@
-"""Process CPU time on a noisy machine: short blocks, the least of three, medians over rounds."""
+"""Process CPU time on a noisy machine: short blocks, the least of six, medians over rounds."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from typing import NamedTuple
 
 __all__ = ["BLOCK", "Spread", "block", "repeats", "spread"]
 
-BLOCK = 0.03  # seconds of a turn
-_PARTS = 3
+BLOCK = 0.06  # seconds of a turn
+_PARTS, _LONG = 6, 3  # of a turn, and where a call takes longer than a part
 
 
 class Spread(NamedTuple):
@@ -27,7 +27,7 @@ class Spread(NamedTuple):
 
 
 def repeats(f: Callable[[], object], seconds: float = BLOCK) -> int:
-    """How often f runs in a third of that time, at least once."""
+    """How often f runs in a sixth of that time, at least once."""
     f()  # what is compiled or allocated once
     count, spent = 1, 0.0
     while True:
@@ -41,9 +41,9 @@ def repeats(f: Callable[[], object], seconds: float = BLOCK) -> int:
 
 
 def block(f: Callable[[], object], count: int) -> float:
-    """CPU seconds of this process per call of f: the least of three times ``count`` calls."""
+    """CPU seconds of this process per call of f: the least of six parts, or of three calls."""
     times = []
-    for _ in range(_PARTS):
+    for _ in range(_PARTS if count > 1 else _LONG):
         start = process_time()
         for _ in range(count):
             f()
