@@ -162,7 +162,7 @@ RELU = Elementwise(
     name="relu",
     definition=lambda x, m: x if x > 0 else 0 * x,
     value=lambda x, out=None: np.maximum(x, 0, out=out),
-    slope=lambda x, y, out=None: np.sign(y, out=out),  # heaviside(x, 0) takes ten times as long
+    slope=lambda x, y, out=None: np.sign(y, out=out),  # heaviside(x, 0) takes several times as long
     second=np.zeros_like,
     lipschitz=1.0,
     curvature=0.0,

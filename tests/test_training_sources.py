@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
-from mlp_ref import CROSS_ENTROPY, IDENTITY, MLP, SGD, TANH, Params, fit
+from mlp_ref import CROSS_ENTROPY, IDENTITY, MLP, SGD, TANH, Params, fit, training
 from mlp_ref.batches import minibatches
 from mlp_ref.checks import InputError
 from mlp_ref.training import epochs
@@ -171,3 +171,20 @@ def test_integers_on_disk_may_be_scaled_on_the_way() -> None:
 
     expected = trained(images.reshape(-1, 3) / 255, labels, batch_size=4)[0]
     assert np.array_equal(trained(batches)[0].flat, expected.flat)
+
+
+@pytest.mark.parametrize(("kept", "made"), [(1, [3, 4, 3, 4]), (2, [3, 4])])
+def test_memory_is_kept_for_a_few_lengths_of_batches(monkeypatch, kept, made) -> None:
+    """Batches of ever new lengths do not pile up memory, and take the same steps."""
+    batches = [PAIRS[k] for k in (2, 0, 2, 0)]  # of 3, 4, 3 and 4 rows
+    expected = trained(batches, n_epochs=1)[0]
+    lengths, workspace = [], MLP.workspace
+
+    def counted(self, n, *arguments):
+        lengths.append(n)
+        return workspace(self, n, *arguments)
+
+    monkeypatch.setattr(training, "_WORKSPACES", kept)
+    monkeypatch.setattr(MLP, "workspace", counted)
+    assert np.array_equal(trained(batches, n_epochs=1)[0].flat, expected.flat)
+    assert lengths == made
