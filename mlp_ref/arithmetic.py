@@ -153,14 +153,17 @@ class Interval(NamedTuple):
         return np.asarray(best)
 
 
+_DIGITS = (1 << 52) - 1  # of the significand, but for the leading 1
+
+
 def trailing_unit(x: Array) -> Array:
     """The largest power of two that divides each finite ``x``; inf for 0, 0 for inf and NaN."""
-    values = np.asarray(x, np.float64)
-    finite = np.isfinite(values)
-    mantissa, exponent = np.frexp(np.where(finite, values, 0.0))
-    digits = (mantissa * 2.0**53).astype(np.int64)
-    unit = np.ldexp((digits & -digits).astype(np.float64), exponent - 53)
-    return np.where(finite, np.where(digits == 0, np.inf, unit), 0.0)
+    values = np.abs(np.asarray(x, np.float64))
+    bits = values.view(np.int64)
+    # of the digits in memory, the last 1 is taken away; a power of two has none, and is its unit
+    shorter = np.where(bits & _DIGITS == 0, 0, bits & (bits - 1))
+    unit = np.where(values == 0, np.inf, values - shorter.view(np.float64))
+    return np.where(np.isfinite(values), unit, 0.0)
 
 
 def representable(x: Array, precision: int) -> Array:

@@ -14,6 +14,7 @@ import pytest
 from mlp_ref.activations import ELU, IDENTITY, RELU, SIGMOID, TANH
 from mlp_ref.arithmetic import BFLOAT16, FLOAT16, FLOAT32, FLOAT64, TF32, Arithmetic, Array
 from mlp_ref.bounds import (
+    Bounded,
     derive,
     derive_step,
     exactly,
@@ -132,6 +133,21 @@ def test_squares_that_overflow_in_memory_are_unbounded() -> None:
     with np.errstate(over="ignore"):
         assert loss_error(FLOAT16, SQUARED_ERROR, z, t) == np.inf
         assert loss_error(FLOAT32, SQUARED_ERROR, z, t) == 0
+
+
+def test_what_everybody_is_given_needs_no_product() -> None:
+    """The zeros of `exactly` are known as such; written out, they give the same bound."""
+    rng = np.random.default_rng(0)
+    x, y = exactly(rng.standard_normal((3, 4))), exactly(rng.standard_normal((4, 2)))
+    x_rough, y_rough = (q._replace(bound=np.broadcast_to(0.5, q.value.shape)) for q in (x, y))
+    written = [Bounded(*(np.array(part) for part in q)) for q in (x, y)]
+    assert all(q.given for q in (x, y, x.T))
+    assert not any(q.given for q in (x_rough, y_rough, *written))
+    pairs = [((x, y), written), ((x_rough, y), (x_rough, written[1]))]
+    pairs += [((x, y_rough), (written[0], y_rough))]
+    for A in (FLOAT64, FLOAT32, TF32):
+        for short, long in pairs:
+            np.testing.assert_array_equal(product_error(A, *short), product_error(A, *long))
 
 
 # ------------------------------------------------------------------------------------ elementwise

@@ -82,6 +82,26 @@ def test_a_wrong_gradient_is_found(
     assert "worst entry [2, 3]: got " in text
 
 
+def test_noise_is_observed_on_demand(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A mistake that its tolerance covers is inconclusive with --points 4, as noise is smaller."""
+    backward = MLP.backward
+    assert main(["train", "--hidden", "5", "--epochs", "1"]) == 0
+    for wrong, found in ((False, "PASS"), (True, "INCONCLUSIVE")):
+
+        def changed(self, params, trace, g, wrong=wrong, **options):
+            grads, dx = backward(self, params, trace, g, **options)
+            grads.layers[1].b[4] += wrong * 2.0**-47
+            return grads, dx
+
+        monkeypatch.setattr(MLP, "backward", changed)
+        capsys.readouterr()
+        assert check("model.safetensors", 0, capsys)[-1].startswith("PASS")
+        last = check("model.safetensors --points 4", 0, capsys)[-1]
+        assert last.startswith(f"{found}  networks: ")
+
+
 def test_kinks_are_named(capsys: pytest.CaptureFixture[str]) -> None:
     """Units of a later layer that are exactly at a kink are named; their left derivative counts."""
     model = MLP((2, 3, 2, 1), (IDENTITY, RELU, IDENTITY))
@@ -131,6 +151,7 @@ def test_a_model_that_does_not_name_its_loss(capsys: pytest.CaptureFixture[str])
     ("arguments", "text"),
     [
         ("--rows 0", "--rows must be 1 or more; got 0; "),
+        ("--points 1", "points must be 0, or 2 or more; got 1; "),
         ("--loss cross_entropy", "--activations and --loss must come with a MODEL; got none; "),
         ("no.safetensors", "'no.safetensors' must be a file that can be read; got "),
         ("--data no.csv", "'no.csv' must be a file that can be read; got "),

@@ -24,7 +24,7 @@ _ROUNDS, _SMALL = 7, 2
 # What is known where the goal is missed.
 _FAULTS = (
     "arrays of the size of W go back to the system and are faulted in again; with glibc's "
-    "MALLOC_TRIM_THRESHOLD_ and MALLOC_MMAP_THRESHOLD_ set high it is reached; next would be work "
+    "MALLOC_TRIM_THRESHOLD_ and MALLOC_MMAP_THRESHOLD_ set high it is less; next would be work "
     "buffers as in a step"
 )
 _CAUSES = {("bound", "width"): _FAULTS, ("verification", "width"): _FAULTS}
@@ -101,10 +101,6 @@ def section(found: dict[str, Any]) -> Iterator[str]:
     )
     if missed:
         yield "\n".join(_miss(one) for one in missed)
-    yield (
-        "Bounds of layers that are wider still grow faster: temporaries of the size of W go back "
-        "to the system and come again as new pages. Next idea: work memory, as the step has it."
-    )
     yield "![Seconds against width, depth and batch](performance-scaling.svg)"
 
 

@@ -30,9 +30,9 @@ NOT_REACHED = {
         "A call into NumPy takes its time before it computes anything, and a step makes some forty "
         "of them. Half of these are in cross-entropy: the row maximum, the sum of the other "
         "exponentials instead of p - 1, log1p, and the check of the labels, which a program that "
-        "is right for friendly numbers only does without. Next ideas: logits with the classes in "
-        "the first axis, which spares broadcasts along short rows; labels that are checked once "
-        "per epoch where the data are in memory."
+        "is right for friendly numbers only does without. What would help a little, and was not "
+        "worth its price, is in the table of what was dropped. Next idea: samples in columns, and "
+        "b as a last column of W, so that one product adds the bias, and another sums its gradient."
     ),
     "small": (
         "As for tiny. The passes of Adam need a square root and two divisions per parameter, which "

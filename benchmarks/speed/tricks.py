@@ -18,7 +18,9 @@ from benchmarks.speed.workloads import OPTIMIZERS, Problem, problem
 from mlp_ref import CROSS_ENTROPY, IDENTITY, MLP, RELU, Adam, Params
 from mlp_ref import OPTIMIZERS as RULES
 from mlp_ref.dense import Layer
+from mlp_ref.losses import Loss
 from mlp_ref.model import Workspace
+from mlp_ref.softmax import RowMemory
 
 __all__ = ["DROPPED", "KEPT", "as_it_is", "measure", "section", "step_of"]
 
@@ -45,13 +47,15 @@ class _Folded(Adam):
 
 def step_of(
     p: Problem, *, pure: bool = False, fresh: bool = False, whole: bool = False,
-    relu: Any = RELU, rule: Any = None, work: Callable[[Workspace], Workspace] = lambda w: w,
+    checked: bool = True, loss: Loss = CROSS_ENTROPY, relu: Any = RELU, rule: Any = None,
+    work: Callable[[Workspace], Workspace] = lambda w: w,
 ) -> Callable[[], Params]:  # fmt: skip
     """The step of training with parts of it exchanged; it returns the parameters.
 
-    ``whole``  computes the gradient of the input, too
-    ``fresh``  allocates every array
-    ``pure``   calls `Optimizer.step` instead of `Optimizer.update`
+    ``whole``    computes the gradient of the input, too
+    ``fresh``    allocates every array
+    ``pure``     calls `Optimizer.step` instead of `Optimizer.update`
+    ``checked``  are the labels, in every step
     """
     model = MLP(p.workload.sizes, (relu,) * (len(p.params.layers) - 1) + (IDENTITY,))
     rule = (rule or RULES[p.optimizer])(p.rate)
@@ -63,8 +67,9 @@ def step_of(
         params, state = held
         given = None if fresh else memory
         z, trace = model.forward(params, p.x, given)
-        CROSS_ENTROPY.check(z, p.y)
-        _, g = CROSS_ENTROPY.descent(z, p.y, None if fresh else memory.loss)
+        if checked:
+            loss.check(z, p.y)
+        _, g = loss.descent(z, p.y, None if fresh else memory.loss)
         grads, _ = model.backward(params, trace, g, input_gradient=whole, work=given)
         if pure:
             held[:] = rule.step(params, grads, state)
@@ -136,6 +141,39 @@ def _aligned(work: Workspace) -> Workspace:
     return work._replace(z=z, a=a, g=g, d=d, loss=loss, grads=grads)
 
 
+def _by_class(
+    z: Array, y: Array, work: RowMemory | None = None
+) -> tuple[Array, int, Callable[[], Array]]:
+    """Cross-entropy of labels with the classes in the first axis: rows as long as the batch."""
+    n, classes = z.shape
+    rows = RowMemory.like(z) if work is None else work
+    shifted, e = rows.shifted.reshape(classes, n), rows.exp.reshape(classes, n)
+    np.subtract(z.T, np.maximum.reduce(z, axis=1), out=shifted)
+    np.exp(shifted, out=e)
+    flat, label = e.reshape(-1), y * n + np.arange(n)
+    own = flat[label]
+    flat[label] = 0
+    others = np.dot(rows.ones, e)
+    terms = np.log1p(own - 1 + others)
+    terms -= shifted.reshape(-1)[label]
+
+    def grad() -> Array:
+        flat[label] = -others
+        np.divide(e, own + others, out=e)
+        return e.T
+
+    return terms, n, grad
+
+
+def _dot_grad(x: Array, g: Array, out: Any = None, ones: Array = None) -> Layer:
+    dW, db = (None, None) if out is None else out
+    return Layer(np.dot(x.T, g, out=dW), np.dot(ones, g, out=db))
+
+
+def _dots() -> Any:
+    return mock.patch("mlp_ref.model.affine_grad", _dot_grad)
+
+
 def _zero_row(x: Array, out: Array = None) -> Array:
     return np.maximum(x, np.zeros(x.shape[1], x.dtype), out=out)
 
@@ -155,6 +193,9 @@ KEPT: Mapping[str, tuple[dict[str, Any], Callable[[], Any]]] = {
 DROPPED: Mapping[str, tuple[dict[str, Any], Callable[[], Any]]] = {
     "work memory at cache lines": ({"work": _aligned}, as_it_is),
     "relu against a row of zeros": ({"relu": replace(RELU, value=_zero_row)}, as_it_is),
+    "labels checked once": ({"checked": False}, as_it_is),
+    "classes in the first axis": ({"loss": replace(CROSS_ENTROPY, parts=_by_class)}, as_it_is),
+    "np.dot for dW, too": ({}, _dots),
     "Adam's corrections folded": ({"rule": _Folded}, as_it_is),
 }
 

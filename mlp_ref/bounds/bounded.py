@@ -55,6 +55,11 @@ class Bounded(NamedTuple):
         return Interval.around(self.value, self.radius + self.bound)
 
     @property
+    def given(self) -> bool:
+        """Whether it is a tensor of `exactly`, all of it known."""
+        return self.bound.size > 1 and not any(self.bound.strides) and not self.bound.flat[0]
+
+    @property
     def known(self) -> Array:
         """Whether value, q and every computed q are the same number."""
         return np.asarray((self.radius == 0) & (self.bound == 0))
@@ -71,9 +76,13 @@ class Bounded(NamedTuple):
 
 
 def exactly(value: Array) -> Bounded:
-    """A tensor that everybody is given: it has no error."""
+    """A tensor that everybody is given: it has no error.
+
+    Its radius and bound are one zero in memory, and can not be written to.
+    """
     value = np.asarray(value, np.float64)
-    return Bounded(value, np.zeros_like(value), np.zeros_like(value))
+    zero = np.broadcast_to(0.0, value.shape)
+    return Bounded(value, zero, zero)
 
 
 ErrorOf = Callable[..., Array]
@@ -96,8 +105,9 @@ def carry(
     value = np.asarray(value, np.float64)
     with np.errstate(all="ignore"):
         radius = _clean(error(FLOAT64, *(q.reference for q in inputs)))
-        radius = np.where(np.isfinite(value), radius, np.inf)
-        radius = np.where(np.abs(value) + radius > FLOAT64.largest, np.inf, radius)
+        size = np.abs(value)
+        size += radius
+        radius[~(size <= FLOAT64.largest)] = np.inf  # also where the value is NaN
         if A == FLOAT64:
             return Bounded(value, radius, radius)
         bound = error(A, *inputs)
@@ -107,7 +117,9 @@ def carry(
 
 def _clean(error: Array) -> Array:
     """Allow for the evaluation; what could not be evaluated is unbounded."""
-    return np.where(np.isnan(error), np.inf, error * _EVALUATION)
+    error = np.asarray(error * _EVALUATION)
+    error[np.isnan(error)] = np.inf
+    return error
 
 
 def _stored(A: Arithmetic, value: Array, radius: Array, error: Array, addend: Any) -> Array:

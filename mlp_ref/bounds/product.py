@@ -21,14 +21,16 @@ def product_error(
     """
     k = x.value.shape[1]
     b = np.zeros(y.value.shape[1]) if bias is None else np.abs(np.asarray(bias, np.float64))
-    spread = (1 + A.u_operand) ** 2
     x_computed, y_computed = x.computed, y.computed
-    product = x_computed @ y_computed
-    total = spread * product + b
-    error = x.bound @ y_computed
-    error += x.exact @ y.bound
+    total = x_computed @ y_computed
+    error = np.zeros_like(total) if x.given else x.bound @ y_computed
+    if not y.given:
+        error += x.exact @ y.bound
     if A.u_operand:
-        error += (spread - 1) * product
+        spread = (1 + A.u_operand) ** 2
+        error += (spread - 1) * total
+        total *= spread
+    total += b
     error += A.gamma(k + (bias is not None) + scalings) * total
     # An operand, a product or a partial sum may each be flushed to zero.
     rows, columns = x_computed.sum(axis=1, keepdims=True), y_computed.sum(axis=0, keepdims=True)

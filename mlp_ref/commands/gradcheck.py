@@ -67,6 +67,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--method", choices=_METHODS, default="complex", help="of differences (default: complex)"
     )
+    parser.add_argument(
+        "--points", type=int, default=0, metavar="N", help="also observe the rounding noise at N "
+        "points nearby, such as 4: smaller mistakes show, for N times the time (default: 0)",
+    )  # fmt: skip
 
 
 def run(args: argparse.Namespace) -> int:
@@ -81,8 +85,9 @@ def run(args: argparse.Namespace) -> int:
     with progress(len(questions), "gradcheck") as advance:
         for q in questions:
             reports[q.name] = check_network(
-                q.model, q.params, q.x, q.loss, q.target, method=_METHODS[args.method]
-            )
+                q.model, q.params, q.x, q.loss, q.target, method=_METHODS[args.method],
+                points=args.points,
+            )  # fmt: skip
             advance(q.name)
     console.print(_table(reports, each_tensor=args.model is not None))
     for name, report in reports.items():
