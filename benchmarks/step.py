@@ -2,6 +2,7 @@
 
     python -m benchmarks.step            three runs, all workloads: half an hour on two cores
     python -m benchmarks.step --quick    one short run; prints the page: less than two minutes
+    python -m benchmarks.step --only X   one topic of the page anew, on the same machine
 
 The dependency group ``bench`` has the other libraries; what is not installed is left out by name.
 docs/performance.json has every number of the page, for comparison with later ones.
@@ -96,9 +97,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--again", action="store_true", help="write the page of docs/performance.json again"
     )
+    parser.add_argument("--only", choices=TOPICS, help="measure this again, and keep the rest")
     options = parser.parse_args(arguments)
     data = PAGE.with_suffix(".json")
-    found = json.loads(data.read_text("utf-8")) if options.again else measure(options.quick)
+    if options.again or options.only:
+        found = json.loads(data.read_text("utf-8"))
+    else:
+        found = measure(options.quick)
+    if options.only:
+        found[options.only] = _topic(options.only, quick=False)
     if options.quick:
         print(page(found))
         return 0

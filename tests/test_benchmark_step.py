@@ -190,3 +190,16 @@ def test_missed_goals_are_told_with_their_cause() -> None:
     assert "**missed**" not in good
     assert not re.search(r"\*tiny\.\*", good)
     assert "numpy-ml at tiny with sgd: not installed" in good
+
+
+def test_one_topic_is_measured_again(monkeypatch, tmp_path) -> None:
+    """--only replaces its numbers in the JSON and on the page, and keeps all others."""
+    target = tmp_path / "performance.md"
+    target.with_suffix(".json").write_text(json.dumps(FOUND), "utf-8")
+    monkeypatch.setattr(step, "PAGE", target)
+    disk = FOUND["disk"] | {"steps": 12_345}
+    monkeypatch.setattr(step, "_topic", lambda name, quick: {"disk": disk}[name])
+    assert step.main(["--only", "disk"]) == 0
+    found = json.loads(target.with_suffix(".json").read_text("utf-8"))
+    assert found == FOUND | {"disk": disk}
+    assert target.read_text("utf-8") == page(found) != PAGE

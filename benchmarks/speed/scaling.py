@@ -19,7 +19,7 @@ __all__ = ["FITTED", "GOAL", "exponent", "measure", "section"]
 
 FITTED = 3  # sizes, the largest: below, what a call costs counts
 GOAL = 0.1  # of the exponent of the operation count
-_ROUNDS, _SMALL = 7, 2
+_ROUNDS, _MOST, _SMALL = 7, 25, 2
 
 # What is known where the goal is missed.
 _FAULTS = (
@@ -39,7 +39,8 @@ def exponent(x: Sequence[float], y: Sequence[float]) -> float:
 def measure(quick: bool) -> dict[str, Any]:
     """The points and the exponent of every job and direction.
 
-    The sizes of a series take turns in random order; each round has an exponent of its own.
+    The sizes of a series take turns in random order; each round has an exponent of its own. The
+    rounds end when its quartiles are within 5 %, as those of a step do.
     ``quick`` leaves out the largest size of each, and all but a few rounds.
     """
     series = []
@@ -47,8 +48,13 @@ def measure(quick: bool) -> dict[str, Any]:
         for against, (fixed, sizes) in job.ranges.items():
             x = sizes[:-1] if quick else sizes
             points = [fixed._replace(**{against: k}) for k in x]
-            times = _rounds([job.build(size) for size in points], _SMALL if quick else _ROUNDS)
-            found = spread([exponent(x, times_of_round) for times_of_round in times])
+            times, exponents = [], []
+            for times_of_round in _rounds([job.build(size) for size in points]):
+                times.append(times_of_round)
+                exponents.append(exponent(x, times_of_round))
+                found = spread(exponents)
+                if len(times) >= (_SMALL if quick else _ROUNDS) and (quick or found.steady):
+                    break
             series.append(
                 {
                     "what": what,
@@ -64,15 +70,14 @@ def measure(quick: bool) -> dict[str, Any]:
     return {"series": series}
 
 
-def _rounds(calls: Sequence[Callable[[], object]], rounds: int) -> list[list[float]]:
+def _rounds(calls: Sequence[Callable[[], object]]) -> Iterator[list[float]]:
     """CPU seconds of each call, round by round."""
-    counts, order, times = [repeats(f) for f in calls], list(range(len(calls))), []
+    counts, order = [repeats(f) for f in calls], list(range(len(calls)))
     random = Random(0)
-    for _ in range(rounds):
+    for _ in range(_MOST):
         random.shuffle(order)
         found = {k: block(calls[k], counts[k]) for k in order}
-        times.append([found[k] for k in sorted(found)])
-    return times
+        yield [found[k] for k in sorted(found)]
 
 
 def _fixed(size: Size, against: str) -> str:
@@ -90,7 +95,8 @@ def section(found: dict[str, Any]) -> Iterator[str]:
     yield (
         "Time is a power of width, depth and batch, once the fixed cost of a call no longer counts."
         f" Its exponent is fitted over the {FITTED} largest sizes, round by round: median and "
-        "quartiles. *Expected* is the exponent of the number of operations over the same sizes: "
+        f"quartiles of {_ROUNDS} rounds or more, until these are within 5 %, or there are {_MOST}."
+        " *Expected* is the exponent of the number of operations over the same sizes: "
         "multiply-adds of products, and passes over arrays."
     )
     yield "\n".join(_table(series))
