@@ -93,11 +93,12 @@ def measure(quick: bool) -> dict[str, Any]:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measure, and write or print."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.step", description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="a small part, printed only")
-    parser.add_argument(
+    how = parser.add_mutually_exclusive_group()
+    how.add_argument("--quick", action="store_true", help="a small part, printed only")
+    how.add_argument(
         "--again", action="store_true", help="write the page of docs/performance.json again"
     )
-    parser.add_argument("--only", choices=TOPICS, help="measure this again, and keep the rest")
+    how.add_argument("--only", choices=TOPICS, help="measure this again, and keep the rest")
     options = parser.parse_args(arguments)
     data = PAGE.with_suffix(".json")
     if options.again or options.only:

@@ -68,6 +68,25 @@ def series(**changed: object) -> dict[str, object]:
     } | changed  # fmt: skip
 
 
+@pytest.mark.parametrize(("wobble", "rounds"), [(0.0, 7), (1.0, 25)])
+def test_rounds_end_when_the_exponent_is_steady(monkeypatch, wobble: float, rounds: int) -> None:
+    """After 7 rounds if they agree; with exponents of 1 and 2 in turn only after all of them."""
+    job = JOBS["step"]
+    only = {"width": job.ranges["width"]}
+    monkeypatch.setattr(scaling, "JOBS", {"step": job._replace(ranges=only, build=lambda s: None)})
+    taken = []
+
+    def timed(calls):
+        for k in range(25):
+            taken.append([float(w ** (1 + wobble * (k % 2))) for w in only["width"][1]])
+            yield taken[-1]
+
+    monkeypatch.setattr(scaling, "_rounds", timed)
+    (series,) = scaling.measure(quick=False)["series"]
+    assert len(taken) == rounds
+    assert 1 - FLOAT64.gamma(100) <= series["exponent"] <= 1 + wobble + FLOAT64.gamma(100)
+
+
 def test_the_chapter_on_scaling() -> None:
     """A line per series; whatever is missed is named, with its cause if that is known."""
     missed = (

@@ -24,7 +24,7 @@ _ROUNDS, _MOST, _SMALL = 7, 25, 2
 # What is known where the goal is missed.
 _FAULTS = (
     "arrays of the size of W go back to the system and are faulted in again; with glibc's "
-    "MALLOC_TRIM_THRESHOLD_ and MALLOC_MMAP_THRESHOLD_ set high it is less; next would be work "
+    "MALLOC_TRIM_THRESHOLD_ and MALLOC_MMAP_THRESHOLD_ set high they stay; next would be work "
     "buffers as in a step"
 )
 _CAUSES = {("bound", "width"): _FAULTS, ("verification", "width"): _FAULTS}

@@ -32,7 +32,7 @@ NOT_REACHED = {
         "exponentials instead of p - 1, log1p, and the check of the labels, which a program that "
         "is right for friendly numbers only does without. What would help a little, and was not "
         "worth its price, is in the table of what was dropped. Next idea: samples in columns, and "
-        "b as a last column of W, so that one product adds the bias, and another sums its gradient."
+        "b as a last row of W, so that one product adds the bias, and another sums its gradient."
     ),
     "small": (
         "As for tiny. The passes of Adam need a square root and two divisions per parameter, which "
@@ -46,8 +46,8 @@ NOT_REACHED = {
     "medium": (
         "relu, its slope and the bias are five passes over each activation. np.maximum with a "
         "scalar, and np.sign, take three times as long as an addition. JAX and the fused optimizer "
-        "of torch do in one pass what takes us many, which outweighs their slower products. Next "
-        "idea: one kernel for relu and one for its slope, which NumPy does not have."
+        "of torch do in one pass what takes us many. Next idea: one kernel for relu and one for "
+        "its slope, which NumPy does not have."
     ),
     "large": (
         "As for medium, and Adam's vectors no longer fit into the cache: each block of them is "
