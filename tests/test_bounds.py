@@ -138,6 +138,9 @@ def test_what_everybody_is_given_needs_no_product() -> None:
     for A in (FLOAT64, FLOAT32, TF32):
         for short, long in pairs:
             np.testing.assert_array_equal(product_error(A, *short), product_error(A, *long))
+        # the error of one operand arrives, whichever it is
+        assert (product_error(A, x_rough, y) > 0.5 * np.abs(y.value).sum(axis=0)).all()
+        assert (product_error(A, x, y_rough) > 0.5 * np.abs(x.value).sum(axis=1)[:, None]).all()
 
 
 # ------------------------------------------------------------------------------------ elementwise
